@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every name that crosses the bus or lands in the journal. Daemon, client library and l4d2ctl include this one file. */
+#pragma once
+
+#define HOST_BUS_NAME         "org.left4me.Host1"
+#define HOST_PATH             "/org/left4me/Host1"
+#define HOST_INSTANCE_PREFIX  HOST_PATH "/instance"
+#define HOST_OVERLAY_PREFIX   HOST_PATH "/overlay"
+#define HOST_JOB_PREFIX       HOST_PATH "/job"
+
+#define HOST_IFACE_MANAGER    HOST_BUS_NAME ".Manager"
+#define HOST_IFACE_INSTANCE   HOST_BUS_NAME ".Instance"
+#define HOST_IFACE_OVERLAY    HOST_BUS_NAME ".Overlay"
+#define HOST_IFACE_JOB        HOST_BUS_NAME ".Job"
+#define HOST_ERROR_PREFIX     HOST_BUS_NAME ".Error."
+
+#define HOST_ACTION_PREFIX    "org.left4me.host1."
+
+/* Units. The argument is the instance's name or the job's id. */
+#define HOST_SERVER_UNIT_PREFIX "left4me-server@"
+#define HOST_MOUNT_UNIT_PREFIX  "left4me-mount@"
+#define HOST_JOB_UNIT_PREFIX    "left4me-job-"
+
+/* The overlay that holds the installed game, always the lowest layer. */
+#define HOST_GAME_OVERLAY     "game"
+
+/* Keys every method that changes something knows. */
+#define HOST_OPTION_ON_BEHALF_OF "OnBehalfOf"
