@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The tree, built on this machine and installed into a host's root directory.
+
+build_make() {
+    local fd options=(--prefix=/usr --sysconfdir=/etc --werror)
+    [[ ! $sanitize ]] || options+=(-Db_sanitize=address,undefined)
+    build=$cache/build/$release${sanitize:+-sanitize}-$(sha256sum <<<"$tree" | cut -c 1-8)
+    mkdir -p "$cache/build"
+    exec {fd}>"$build.lock"
+    flock "$fd"
+    if [[ ! -e $build/build.ninja ]]; then
+        rm -rf "$build"
+        logged "meson setup" "$build.log" /usr/bin/meson setup "${options[@]}" "$build" "$tree"
+    fi
+    logged "building" "$build.log" /usr/bin/meson compile -C "$build"
+    exec {fd}>&-
+}
+
+build_install() {
+    logged "installing" "$host/install.log" \
+        env DESTDIR="$host/root" /usr/bin/meson install -C "$build" --no-rebuild
+}

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Every test, on a host made from nothing: unit tests and tests/integration inside the host, then
+# tests/integration/outer on this machine, which reboot and crash the host. A skipped test is a failed one.
+
+check_passed=0
+check_failed=0
+
+# $1: the suite's name, $2: passed, $3: failed.
+check_count() {
+    printf -- '-- %s: %d passed, %d failed\n' "$@"
+    check_passed=$((check_passed + $2))
+    check_failed=$((check_failed + $3))
+}
+
+# The unit tests speak TAP. One that dies, or says less than it planned, has failed once more.
+check_unit() {
+    local program output status passed failed planned
+    for program in "$build"/tests/unit/test-*; do
+        [[ -f $program && -x $program ]] || continue
+        program=${program##*/}
+        output=$host/$program.log
+        status=0
+        machine_enter env -C /usr/src/left4me G_TEST_SRCDIR=/usr/src/left4me/tests/unit \
+            G_TEST_BUILDDIR=/usr/src/left4me-build/tests/unit \
+            "/usr/src/left4me-build/tests/unit/$program" --tap >"$output" 2>&1 </dev/null || status=$?
+        passed=$(grep -E '^ok ' "$output" | grep -vcE '# (SKIP|TODO)' || true)
+        planned=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$output" | head -n 1)
+        failed=$((${planned:-0} - passed))
+        ((failed > 0 || status == 0 && ${planned:-0} > 0)) || failed=1
+        ((failed == 0)) || cat "$output"
+        check_count "$program" "$passed" "$failed"
+    done
+}
+
+# Counts what pytest wrote down. $1: the suite's name, $2: its JUnit file.
+check_junit() {
+    local line all=0 bad=0 word
+    if line=$(grep -o '<testsuite [^>]*>' "$2"); then
+        for word in errors failures skipped; do
+            bad=$((bad + $(sed -E "s/.* $word=\"([0-9]+)\".*/\1/" <<<"$line")))
+        done
+        all=$(sed -E 's/.* tests="([0-9]+)".*/\1/' <<<"$line")
+    else
+        bad=1 all=1
+        echo "$1: pytest ended without a result"
+    fi
+    check_count "$1" $((all - bad)) "$bad"
+}
+
+check_inner() {
+    local junit=/var/log/check-inner.xml
+    machine_enter python3 -m pytest -p no:cacheprovider -ra --junit-xml="$junit" \
+        --ignore=/usr/src/left4me/tests/integration/outer "$@" /usr/src/left4me/tests/integration </dev/null || true
+    check_junit "tests/integration" "$host/root$junit"
+}
+
+check_outer() {
+    local junit=$host/check-outer.xml
+    [[ -d $tree/tests/integration/outer ]] || return 0
+    rm -f "$junit"
+    env PYTHONDONTWRITEBYTECODE=1 LEFT4ME_TEST_HOST="$tree/tests/host" LEFT4ME_TEST_NAME="$name" \
+        LEFT4ME_TEST_RELEASE="$release" LEFT4ME_TEST_SANITIZE="$sanitize" LEFT4ME_TEST_CACHE="$cache" \
+        /usr/bin/python3 -m pytest -p no:cacheprovider -ra --junit-xml="$junit" "$@" \
+        "$tree/tests/integration/outer" </dev/null || true
+    check_junit "tests/integration/outer" "$junit"
+}
+
+check_reports() {
+    local report failed=0
+    [[ $sanitize ]] || return 0
+    for report in "$host/root$sanitizer_reports"/*; do
+        [[ -s $report ]] || continue
+        cat "$report"
+        failed=$((failed + 1))
+    done
+    check_count "sanitizer reports" $((failed == 0)) "$failed"
+}
+
+# Arguments go to pytest.
+verb_check() {
+    from_nothing
+    check_unit
+    check_inner "$@"
+    check_outer "$@"
+    check_reports
+    machine_down
+    started=
+    if ((check_failed)); then
+        echo "the journal of the host: journalctl -D $host/root/var/log/journal"
+    fi
+    echo "$check_passed passed, $check_failed failed"
+    ((check_failed == 0 && check_passed > 0))
+}

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What is fetched and kept between runs: packages on this machine, a bare system for each release, the
+# game server. A change of this file makes the systems anew.
+
+# Needed on this machine: to build, to make and boot hosts, to run the tests that stand outside.
+machine_packages=(gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libglib2.0-dev
+    libpolkit-gobject-1-dev libmount-dev libsqlite3-dev mmdebstrap systemd-container
+    debian-archive-keyring procps util-linux python3-pytest)
+
+# Needed in a host: what left4me host runs on, then what the tests use.
+host_packages=(systemd systemd-sysv dbus polkitd libpam-systemd util-linux libglib2.0-0
+    libpolkit-gobject-1-0 libmount1 libsqlite3-0 ca-certificates
+    procps iproute2 nftables qstat socat python3 python3-pytest python3-gi gir1.2-glib-2.0 strace less
+    unzip zip 7zip attr e2fsprogs libasan8 libubsan1)
+
+# What has no work in a container, or would work at times of its own choosing.
+masked_units=(systemd-modules-load.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer
+    fstrim.timer e2scrub_all.timer e2scrub_reap.service systemd-pstore.service
+    console-getty.service getty@.service)
+
+# The part of OpenArena that a dedicated server needs.
+game_packages=(ioquake3-server openarena-server openarena-data openarena-081-maps openarena-085-data)
+
+packages_missing() {
+    local package
+    for package; do
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || echo "$package"
+    done
+}
+
+packages_install() {
+    local missing
+    mapfile -t missing < <(packages_missing "$@")
+    ((${#missing[@]})) || return 0
+    logged "apt-get update" "$cache/apt.log" apt-get update
+    logged "installing ${missing[*]}" "$cache/apt.log" \
+        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+# Prints the apt sources of the release, on the mirrors that this machine uses for its own.
+release_sources() {
+    local uri codename component origin
+    if ! apt-get indextargets 'Created-By: Packages' | grep -q .; then
+        logged "apt-get update" "$cache/apt.log" apt-get update
+    fi
+    apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT) $(ORIGIN)' 'Created-By: Packages' |
+        sort -u | while read -r uri codename component origin; do
+        [[ $origin == Debian && $component == main ]] || continue
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
+            "$uri $release${codename#"${codename%%-*}"} main"
+    done
+}
+
+# Prints those settings of this machine's apt that fetching from its mirrors depends on.
+release_apt_settings() {
+    apt-config dump --format '%F "%v";%n' Acquire |
+        grep -E '^Acquire::(Check-Valid-Until|Check-Date|Retries|https?::(Proxy|Timeout))' || true
+}
+
+rootfs_build() {
+    local target=$1 sources settings unit packages=("${host_packages[@]}")
+    [[ $release == bookworm ]] || packages+=(dbus-broker)
+    sources=$cache/rootfs/$release.sources
+    settings=$cache/rootfs/$release.apt
+    release_sources >"$sources"
+    [[ -s $sources ]] || die "this machine has no apt source of Debian's to take $release from"
+    release_apt_settings >"$settings"
+    rm -rf --one-file-system "$target"
+    mmdebstrap --mode=root --variant=minbase --aptopt="$settings" \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --include="$(IFS=,; echo "${packages[*]}")" "$release" "$target" - <"$sources"
+    : >"$target/etc/resolv.conf" # a host has no network
+    mkdir -p "$target/var/log/journal" "$target/usr/share/left4me-demo" "$target/usr/src"
+    for unit in "${masked_units[@]}"; do
+        ln -s /dev/null "$target/etc/systemd/system/$unit"
+    done
+}
+
+# Makes, once, the bare system of the release and the game's files.
+rootfs_make() {
+    local key fd
+    packages_install "${machine_packages[@]}"
+    key=$(sha256sum "$tree/tests/host.d/rootfs.sh" | cut -c 1-12)
+    rootfs=$cache/rootfs/$release-$key
+    game=$cache/game/$release-$key
+    mkdir -p "$cache/rootfs" "$cache/game"
+    exec {fd}>"$cache/rootfs/$release.lock"
+    flock "$fd"
+    if [[ ! -d $rootfs ]]; then
+        logged "making a bare $release" "$cache/rootfs/$release.log" rootfs_build "$rootfs.new"
+        find "$cache/rootfs" -mindepth 1 -maxdepth 1 -name "$release-*" ! -name "*.new" -exec rm -rf {} +
+        mv "$rootfs.new" "$rootfs"
+    fi
+    if [[ ! -d $game ]]; then
+        logged "fetching the game" "$cache/game/$release.log" game_fetch "$game.new"
+        find "$cache/game" -mindepth 1 -maxdepth 1 -name "$release-*" ! -name "*.new" -exec rm -rf {} +
+        mv "$game.new" "$game"
+    fi
+    exec {fd}>&-
+}
+
+# Lays the game's packages out side by side, PACKAGE/usr/..., with an apt of their own, so that it is the
+# release's packages that come, whatever this machine runs.
+game_fetch() {
+    local target=$1 apt=$cache/game/$release.apt package
+    rm -rf "$target" "$apt"
+    mkdir -p "$target" "$apt/lists/partial" "$apt/cache/archives/partial"
+    release_sources >"$apt/sources.list"
+    release_apt_settings >"$apt/apt.conf"
+    cat >>"$apt/apt.conf" <<EOF
+Dir::State "$apt";
+Dir::State::status "/dev/null";
+Dir::Cache "$apt/cache";
+Dir::Etc::sourcelist "$apt/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::Etc::preferencesparts "-";
+APT::Sandbox::User "root";
+EOF
+    export APT_CONFIG=$apt/apt.conf
+    apt-get update
+    (cd "$apt" && apt-get download "${game_packages[@]}")
+    for package in "${game_packages[@]}"; do
+        dpkg-deb -x "$apt/$package"_*.deb "$target/$package"
+    done
+    rm -r "$apt"
+}
