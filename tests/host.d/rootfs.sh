@@ -69,6 +69,7 @@ rootfs_build() {
     rm -rf --one-file-system "$target"
     mmdebstrap --mode=root --variant=minbase --aptopt="$settings" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' \
         --include="$(IFS=,; echo "${packages[*]}")" "$release" "$target" - <"$sources"
     : >"$target/etc/resolv.conf" # a host has no network
     mkdir -p "$target/var/log/journal" "$target/usr/share/left4me-demo" "$target/usr/src"
