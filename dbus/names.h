@@ -20,9 +20,17 @@
 #define HOST_SERVER_UNIT_PREFIX "left4me-server@"
 #define HOST_MOUNT_UNIT_PREFIX  "left4me-mount@"
 #define HOST_JOB_UNIT_PREFIX    "left4me-job-"
+#define HOST_HOLDERS_UNIT_PREFIX "left4me-holders-"
 
 /* The overlay that holds the installed game, always the lowest layer. */
 #define HOST_GAME_OVERLAY     "game"
 
 /* Keys every method that changes something knows. */
 #define HOST_OPTION_ON_BEHALF_OF "OnBehalfOf"
+
+/* Words of the bus that both sides know. */
+#define HOST_OVERLAY_KIND_SCRIPT "script"
+#define HOST_JOB_DONE            "done" /* the State of a job that did what it was asked to do */
+#define HOST_CAN_YES             "yes"  /* answers of Manager.Can */
+#define HOST_CAN_CHALLENGE       "challenge"
+#define HOST_CAN_NO              "no"
