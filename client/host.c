@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The connection, and what is known about its last failure. */
+#include "dbus/error-list.h"
+#include "internal.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* libsystemd keeps a pointer to it for good: that is why the library is linked with -z nodelete. */
+#define X(code, name, number) SD_BUS_ERROR_MAP(HOST_ERROR_PREFIX name, number),
+static const sd_bus_error_map error_map[] = {HOST_ERROR_LIST(X) SD_BUS_ERROR_MAP_END};
+#undef X
+
+static void register_error_map(void)
+{
+        (void)sd_bus_error_add_map(error_map);
+}
+
+int l4h_open_system(l4h_host **ret)
+{
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
+        pthread_once(&once, register_error_map);
+
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        int r = sd_bus_open_system(&bus);
+        if (r < 0)
+                return r;
+
+        l4h_host *host = calloc(1, sizeof *host);
+        if (!host)
+                return -ENOMEM;
+        host->n_ref = 1;
+        host->bus = bus;
+        bus = NULL;
+        *ret = host;
+        return 0;
+}
+
+l4h_host *l4h_ref(l4h_host *host)
+{
+        host->n_ref++;
+        return host;
+}
+
+l4h_host *l4h_unref(l4h_host *host)
+{
+        if (!host || --host->n_ref > 0)
+                return NULL;
+        sd_bus_flush_close_unref(host->bus);
+        sd_bus_error_free(&host->error);
+        free(host->on_behalf_of);
+        free(host);
+        return NULL;
+}
+
+void l4h_set_interactive(l4h_host *host, bool is_interactive)
+{
+        host->is_interactive = is_interactive;
+}
+
+int l4h_set_on_behalf_of(l4h_host *host, const char *who)
+{
+        char *copy = NULL;
+        if (who) {
+                copy = strdup(who);
+                if (!copy)
+                        return -ENOMEM;
+        }
+        free(host->on_behalf_of);
+        host->on_behalf_of = copy;
+        return 0;
+}
+
+const char *l4h_error_message(const l4h_host *host)
+{
+        return host->error.message ? host->error.message : "";
+}
+
+const char *l4h_error_name(const l4h_host *host)
+{
+        return host->error.name ? host->error.name : "";
+}
+
+bool l4h_error_is_unreachable(const l4h_host *host)
+{
+        /* dbus-daemon and dbus-broker choose differently among these for the same event. */
+        static const char *const prefixes[] = {
+                "org.freedesktop.systemd1.", "org.freedesktop.DBus.Error.Spawn."};
+        for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+                if (strncmp(l4h_error_name(host), prefixes[i], strlen(prefixes[i])) == 0)
+                        return true;
+
+        return sd_bus_error_has_names(&host->error, SD_BUS_ERROR_SERVICE_UNKNOWN,
+                SD_BUS_ERROR_NAME_HAS_NO_OWNER, SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_TIMEOUT,
+                SD_BUS_ERROR_DISCONNECTED, "org.freedesktop.DBus.Error.TimedOut", "System.Error.ENOTCONN",
+                "System.Error.ECONNRESET");
+}
+
+int host_fail(l4h_host *host, int r, const char *format, ...)
+{
+        va_list args;
+        va_start(args, format);
+        sd_bus_error_free(&host->error);
+        (void)sd_bus_error_set_errnofv(&host->error, r, format, args);
+        va_end(args);
+        return r;
+}
+
+int host_fail_reply(l4h_host *host, int r)
+{
+        return host_fail(host, r, "The answer of left4me-hostd cannot be read: %s.", strerror(-r));
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* libleft4me-host: what org.left4me.Host1 on the system bus offers, as C functions. See org.left4me.Host1(5)
+ * for what each call does and means; this header says how it is called from C.
+ *
+ * - Every function that can fail returns 0 or a negative errno; the sentence for a person is
+ * l4h_error_message() until the next call on the same l4h_host. Errors of the service are mapped:
+ * NoSuchInstance, NoSuchOverlay and NoSuchJob are -ENOENT, NameTaken -EEXIST, PortTaken -EADDRINUSE,
+ * InvalidName and InvalidSetting -EINVAL, InUse and Busy -EBUSY, NotReady -ENODATA, StillStarting and
+ * StillStopping -EINPROGRESS, refused access -EACCES. l4h_error_name() has the rest.
+ * - `ret` parameters are written only on success. Unless a comment says otherwise no argument may be NULL.
+ * - The *_unref() functions take NULL and return NULL.
+ * - Times are microseconds since the epoch (CLOCK_REALTIME), 0 for "not yet" or "never"; sizes are bytes.
+ * - Functions wait for the answer. An l4h_host and what comes from it belong to one thread at a time. */
+#ifndef LEFT4ME_HOST_H
+#define LEFT4ME_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+typedef struct l4h_host l4h_host;         /* a connection to the service */
+typedef struct l4h_settings l4h_settings; /* properties to be set by a create or configure call */
+typedef struct l4h_manager
+        l4h_manager; /* the host's properties as they were when read; the same for the next three */
+typedef struct l4h_instance l4h_instance;
+typedef struct l4h_overlay l4h_overlay;
+typedef struct l4h_job l4h_job;
+typedef struct l4h_list l4h_list; /* all instances, overlays and jobs */
+
+/* ---- The connection ---- */
+
+/* Connects to the system bus (DBUS_SYSTEM_BUS_ADDRESS is honoured). The service itself is started by the
+ * first call. Returns: 0 and a connection owned by the caller, or a negative errno; without a connection
+ * there is no sentence. */
+int l4h_open_system(l4h_host **ret);
+l4h_host *l4h_ref(l4h_host *host);
+l4h_host *l4h_unref(l4h_host *host);
+
+/* Whether the service may have the user asked for a password; calls then wait two minutes for that. Off at
+ * first. On a terminal somebody must answer: see pkttyagent(1). */
+void l4h_set_interactive(l4h_host *host, bool is_interactive);
+
+/* For front ends that act for somebody else: `who` goes into the audit entry of every call that changes
+ * something, and grants nothing. NULL: nobody. Returns: 0 or -ENOMEM. */
+int l4h_set_on_behalf_of(l4h_host *host, const char *who);
+
+/* The sentence about the last call that failed. Returns: a string owned by the host, "" when none has failed.
+ */
+const char *l4h_error_message(const l4h_host *host);
+/* Its D-Bus error name, such as "org.left4me.Host1.Error.Busy". Returns: a string owned by the host, "" when
+ * none has failed. */
+const char *l4h_error_name(const l4h_host *host);
+/* Whether the last call that failed did so because the service could not be reached, rather than by its
+ * answer. */
+bool l4h_error_is_unreachable(const l4h_host *host);
+
+/* ---- Settings ---- */
+
+/* Returns: 0 and settings that set nothing yet, owned by the caller, or -ENOMEM. */
+int l4h_settings_new(l4h_settings **ret);
+l4h_settings *l4h_settings_ref(l4h_settings *settings);
+l4h_settings *l4h_settings_unref(l4h_settings *settings);
+
+/* Each sets one property; what is not set stays as it is, or gets its default. All copy what they are given.
+ * Returns: 0 or -ENOMEM. Whether the value is allowed is said by the call that uses the settings. */
+int l4h_settings_set_description(l4h_settings *settings, const char *text);
+/* Of instances: the game's port. */
+int l4h_settings_set_port(l4h_settings *settings, uint16_t port);
+/* Of instances: NULL-terminated array. */
+int l4h_settings_set_arguments(l4h_settings *settings, const char *const *arguments);
+/* Of instances: NULL-terminated array of names, the first wins. */
+int l4h_settings_set_overlays(l4h_settings *settings, const char *const *names);
+/* Of overlays: microseconds, 0 for the host's own. */
+int l4h_settings_set_time_limit(l4h_settings *settings, uint64_t limit);
+/* Of overlays: 0 for the host's own. */
+int l4h_settings_set_keep_generations(l4h_settings *settings, uint32_t n);
+
+/* ---- The host ---- */
+
+/* Returns: 0 and the host's properties, owned by the caller, or a negative errno. */
+int l4h_manager_find(l4h_host *host, l4h_manager **ret);
+/* Has the service read host.conf again. Returns: 0 or a negative errno, -EINVAL when the file is not valid.
+ */
+int l4h_manager_reload(l4h_host *host);
+
+l4h_manager *l4h_manager_ref(l4h_manager *manager);
+l4h_manager *l4h_manager_unref(l4h_manager *manager);
+const char *l4h_manager_get_version(const l4h_manager *manager);
+/* What works on this host, as words. Returns: a NULL-terminated array owned by the object. */
+const char *const *l4h_manager_get_features(const l4h_manager *manager);
+uint16_t l4h_manager_get_first_port(const l4h_manager *manager);
+uint16_t l4h_manager_get_last_port(const l4h_manager *manager);
+const char *l4h_manager_get_listen_address(const l4h_manager *manager);
+uint32_t l4h_manager_get_job_slots(const l4h_manager *manager);
+uint32_t l4h_manager_get_running_jobs(const l4h_manager *manager);
+uint32_t l4h_manager_get_max_pending_calls_per_user(const l4h_manager *manager);
+uint32_t l4h_manager_get_max_queued_jobs_per_user(const l4h_manager *manager);
+uint64_t l4h_manager_get_build_time_limit(const l4h_manager *manager); /* microseconds */
+uint32_t l4h_manager_get_keep_generations(const l4h_manager *manager);
+
+/* ---- What there is ---- */
+
+/* Reads all objects with one call. Returns: 0 and a list owned by the caller, or a negative errno. */
+int l4h_list_new(l4h_host *host, l4h_list **ret);
+l4h_list *l4h_list_ref(l4h_list *list);
+l4h_list *l4h_list_unref(l4h_list *list);
+
+/* How many there are; instances and overlays are sorted by name, jobs by number. */
+size_t l4h_list_count_instances(const l4h_list *list);
+size_t l4h_list_count_overlays(const l4h_list *list);
+size_t l4h_list_count_jobs(const l4h_list *list);
+/* Returns: the object at `index`, which must be less than the count; owned by the list (take a reference to
+ * keep it). */
+l4h_instance *l4h_list_get_instance(const l4h_list *list, size_t index);
+l4h_overlay *l4h_list_get_overlay(const l4h_list *list, size_t index);
+l4h_job *l4h_list_get_job(const l4h_list *list, size_t index);
+
+/* ---- Instances ---- */
+
+/* Makes an instance. `settings` may be NULL. Returns: 0 or a negative errno. */
+int l4h_instance_create(l4h_host *host, const char *name, const l4h_settings *settings);
+int l4h_instance_configure(l4h_host *host, const char *name, const l4h_settings *settings);
+
+/* Each returns when it has happened or has failed: 0 or a negative errno, -EINPROGRESS when it goes on. */
+int l4h_instance_start(l4h_host *host, const char *name);
+int l4h_instance_stop(l4h_host *host, const char *name);
+int l4h_instance_restart(l4h_host *host, const char *name);
+int l4h_instance_mount(l4h_host *host, const char *name);
+int l4h_instance_unmount(l4h_host *host, const char *name);
+
+/* `text` is that of server.cfg. Returns: 0 or a negative errno. */
+int l4h_instance_set_config(l4h_host *host, const char *name, const char *text);
+/* Returns: 0 and the text, to be freed with free(3), or a negative errno. */
+int l4h_instance_get_config(l4h_host *host, const char *name, char **ret);
+
+/* Queue the job that deletes the files. `ret_job` may be NULL. Returns: 0 and the job's number, or a negative
+ * errno. */
+int l4h_instance_reset(l4h_host *host, const char *name, uint64_t *ret_job);
+int l4h_instance_delete(l4h_host *host, const char *name, uint64_t *ret_job);
+
+/* Returns: 0 and the instance's properties, owned by the caller, or a negative errno. */
+int l4h_instance_find(l4h_host *host, const char *name, l4h_instance **ret);
+l4h_instance *l4h_instance_ref(l4h_instance *instance);
+l4h_instance *l4h_instance_unref(l4h_instance *instance);
+
+/* The properties, as documented for org.left4me.Host1.Instance. Strings and arrays are owned by the object
+ * and never NULL; arrays of strings are NULL-terminated. */
+const char *l4h_instance_get_name(const l4h_instance *instance);
+const char *l4h_instance_get_description(const l4h_instance *instance);
+uint16_t l4h_instance_get_port(const l4h_instance *instance);
+const char *const *l4h_instance_get_arguments(const l4h_instance *instance);
+const char *const *l4h_instance_get_overlays(const l4h_instance *instance); /* names, the first wins */
+bool l4h_instance_is_enabled(const l4h_instance *instance);
+const char *l4h_instance_get_active_state(const l4h_instance *instance);
+const char *l4h_instance_get_sub_state(const l4h_instance *instance);
+const char *l4h_instance_get_result(const l4h_instance *instance);
+const char *l4h_instance_get_message(const l4h_instance *instance);
+bool l4h_instance_is_mounted(const l4h_instance *instance);
+bool l4h_instance_is_outdated(const l4h_instance *instance);
+const char *l4h_instance_get_unit(const l4h_instance *instance);
+pid_t l4h_instance_get_main_pid(const l4h_instance *instance);
+const char *l4h_instance_get_invocation_id(const l4h_instance *instance);
+uint32_t l4h_instance_get_n_restarts(const l4h_instance *instance);
+uint64_t l4h_instance_get_started_at(const l4h_instance *instance);
+const char *l4h_instance_get_address(const l4h_instance *instance);
+/* What is mounted now, the top layer first: how many there are, and of the one at `index` (less than that)
+ * the overlay's name and the generation. */
+size_t l4h_instance_count_layers(const l4h_instance *instance);
+const char *l4h_instance_get_layer_overlay(const l4h_instance *instance, size_t index);
+uint64_t l4h_instance_get_layer_generation(const l4h_instance *instance, size_t index);
+
+/* ---- Overlays ---- */
+
+/* Makes an overlay that is built by a script. `settings` may be NULL. Returns: 0 or a negative errno. */
+int l4h_overlay_create_script(l4h_host *host, const char *name, const l4h_settings *settings);
+int l4h_overlay_configure(l4h_host *host, const char *name, const l4h_settings *settings);
+int l4h_overlay_set_script(l4h_host *host, const char *name, const char *text);
+/* Returns: 0 and the text, to be freed with free(3), or a negative errno. */
+int l4h_overlay_get_script(l4h_host *host, const char *name, char **ret);
+/* Queue a job. `ret_job` may be NULL. Returns: 0 and the job's number, or a negative errno. */
+int l4h_overlay_build(l4h_host *host, const char *name, uint64_t *ret_job);
+int l4h_overlay_delete(l4h_host *host, const char *name, uint64_t *ret_job);
+
+/* Returns: 0 and the overlay's properties, owned by the caller, or a negative errno. */
+int l4h_overlay_find(l4h_host *host, const char *name, l4h_overlay **ret);
+l4h_overlay *l4h_overlay_ref(l4h_overlay *overlay);
+l4h_overlay *l4h_overlay_unref(l4h_overlay *overlay);
+
+/* The properties, as documented for org.left4me.Host1.Overlay; ownership as for instances. */
+uint64_t l4h_overlay_get_id(const l4h_overlay *overlay);
+const char *l4h_overlay_get_name(const l4h_overlay *overlay);
+const char *l4h_overlay_get_description(const l4h_overlay *overlay);
+const char *l4h_overlay_get_kind(const l4h_overlay *overlay);
+const char *l4h_overlay_get_state(const l4h_overlay *overlay);
+uint64_t l4h_overlay_get_generation(const l4h_overlay *overlay); /* the current one, 0 for none */
+uint64_t l4h_overlay_get_size(const l4h_overlay *overlay);
+uint64_t l4h_overlay_get_files(const l4h_overlay *overlay);
+const char *l4h_overlay_get_digest(const l4h_overlay *overlay);
+uint64_t l4h_overlay_get_built_at(const l4h_overlay *overlay);
+uint64_t l4h_overlay_get_time_limit(const l4h_overlay *overlay); /* microseconds, 0 for the host's own */
+uint32_t l4h_overlay_get_keep_generations(const l4h_overlay *overlay);
+uint64_t l4h_overlay_get_last_job(const l4h_overlay *overlay);          /* 0 for none */
+const char *const *l4h_overlay_get_used_by(const l4h_overlay *overlay); /* names of instances */
+
+/* A generation that is on disk. */
+typedef struct l4h_generation {
+        uint64_t number;
+        uint64_t built_at;
+        uint64_t size;
+        const char *digest; /* owned by the overlay */
+} l4h_generation;
+/* How many there are, and the one at `index` (less than that), the oldest first. */
+size_t l4h_overlay_count_generations(const l4h_overlay *overlay);
+l4h_generation l4h_overlay_get_generation_at(const l4h_overlay *overlay, size_t index);
+
+/* ---- Jobs ---- */
+
+int l4h_job_cancel(l4h_host *host, uint64_t id);
+/* Waits until the job is over, however long that takes; the service may be restarted meanwhile.
+ * Returns: 0 and the job as it ended (see l4h_job_is_successful()), owned by the caller, or a negative errno.
+ */
+int l4h_job_wait(l4h_host *host, uint64_t id, l4h_job **ret);
+
+/* Returns: 0 and the job's properties, owned by the caller, or a negative errno. */
+int l4h_job_find(l4h_host *host, uint64_t id, l4h_job **ret);
+l4h_job *l4h_job_ref(l4h_job *job);
+l4h_job *l4h_job_unref(l4h_job *job);
+
+/* The properties, as documented for org.left4me.Host1.Job; ownership as for instances. */
+uint64_t l4h_job_get_id(const l4h_job *job);
+const char *l4h_job_get_kind(const l4h_job *job);
+/* What it is about. Returns: the name, or NULL when it is about the other kind of object. */
+const char *l4h_job_get_instance(const l4h_job *job);
+const char *l4h_job_get_overlay(const l4h_job *job);
+const char *l4h_job_get_state(const l4h_job *job);
+bool l4h_job_is_finished(const l4h_job *job);   /* however it ended */
+bool l4h_job_is_successful(const l4h_job *job); /* finished, and done what it was asked to do */
+const char *l4h_job_get_result(const l4h_job *job);
+const char *l4h_job_get_message(const l4h_job *job);
+int32_t l4h_job_get_exit_status(const l4h_job *job);
+uint64_t l4h_job_get_queued_at(const l4h_job *job);
+uint64_t l4h_job_get_started_at(const l4h_job *job);
+uint64_t l4h_job_get_finished_at(const l4h_job *job);
+const char *l4h_job_get_unit(const l4h_job *job);
+/* The uids of those who asked for it. Returns: how many, and an array of that many owned by the job. */
+size_t l4h_job_get_requesters(const l4h_job *job, const uint32_t **ret);
+
+/* ---- Rights ---- */
+
+typedef enum l4h_kind { L4H_MANAGER, L4H_INSTANCE, L4H_OVERLAY, L4H_JOB } l4h_kind;
+typedef enum l4h_answer {
+        L4H_NO,
+        L4H_CHALLENGE, /* after authentication */
+        L4H_YES,
+} l4h_answer;
+
+/* A call that one might want to make. */
+typedef struct l4h_call {
+        l4h_kind kind;
+        const char *name;   /* of the instance or overlay, or the job's number in decimal; not read for the
+                               manager */
+        const char *method; /* as on the bus: "Start" */
+} l4h_call;
+
+/* The methods that objects of a kind have. Returns: a static NULL-terminated array. */
+const char *const *l4h_kind_get_methods(l4h_kind kind);
+
+/* Asks what this caller would be told, without a password prompt. Writes one answer for each call.
+ * Returns: 0 or a negative errno. */
+int l4h_can(l4h_host *host, const l4h_call *calls, size_t n_calls, l4h_answer *ret_answers);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
