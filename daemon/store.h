@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The store: everything the service must still know after a crash, in one SQLite file. Rows are plain structures; the
- * domain owns them and saves a whole row after each change, inside a transaction where several belong together.
- * WAL, synchronous=FULL, foreign keys on, mode 0600, schema by PRAGMA user_version. */
+/* The store: everything the service must still know after a crash, in one SQLite file. Rows are plain
+ * structures; the domain owns them and saves a whole row after each change, inside a transaction where
+ * several belong together. WAL, synchronous=FULL, foreign keys on, mode 0600, schema by PRAGMA user_version.
+ */
 #pragma once
 
 #include <glib.h>
@@ -10,14 +11,15 @@
 
 typedef struct Store Store;
 
-/* Opens and migrates. Refuses a schema newer than this program's (-EPROTO), a damaged file (-EBADMSG) and a path that is a symbolic link.
- * Returns: 0 or negative errno with a sentence. */
+/* Opens and migrates. Refuses a schema newer than this program's (-EPROTO), a damaged file (-EBADMSG) and a
+ * path that is a symbolic link (-ELOOP) or somebody else's file (-EPERM). Returns: 0 or negative errno with a
+ * sentence. */
 int store_open(const char *path, Store **ret_store, char **ret_message);
 void store_close(Store *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_close)
 
 /* One transaction. `store_commit` makes it durable before it returns; on failure it has rolled back.
- * Returns: 0 or negative errno (-ENOSPC, -EEXIST for a taken name or port, -EIO) with a sentence. */
+ * Returns: 0 or negative errno (-ENOSPC, -EIO) with a sentence. */
 int store_begin(Store *store, char **ret_message);
 int store_commit(Store *store, char **ret_message);
 void store_rollback(Store *store);
@@ -33,14 +35,14 @@ typedef struct InstanceRow {
         char *name;
         char *description;
         uint16_t ports[N_PORTS];
-        char **arguments;       /* strv, never NULL */
-        GArray *overlays;       /* uint64_t overlay ids, first wins; without the game */
-        char *config;           /* text of SetConfig */
-        bool enabled;           /* the wish: comes back at boot */
-        uint64_t revision;      /* counts changes that a running server does not have yet */
+        char **arguments;  /* strv, never NULL */
+        GArray *overlays;  /* uint64_t overlay ids, first wins; without the game */
+        char *config;      /* text of SetConfig */
+        bool enabled;      /* the wish: comes back at boot */
+        uint64_t revision; /* counts changes that a running server does not have yet */
         uint64_t mounted_revision;
-        GArray *mounted;        /* LayerRef, top first; empty when nothing is mounted */
-        bool mounted_by_hand;   /* a person mounted it: reconciliation keeps it */
+        GArray *mounted;      /* LayerRef, top first; empty when nothing is mounted */
+        bool mounted_by_hand; /* a person mounted it: reconciliation keeps it */
 } InstanceRow;
 InstanceRow *instance_row_new(void);
 void instance_row_free(InstanceRow *row);
@@ -55,17 +57,17 @@ typedef struct GenerationRow {
 } GenerationRow;
 
 typedef struct OverlayRow {
-        uint64_t id;   /* 0 until saved first: the store gives ids and never gives one again */
+        uint64_t id; /* 0 until saved first: the store gives ids and never gives one again */
         char *name;
         char *description;
-        char *kind;    /* "script" */
+        char *kind; /* "script" */
         char *script;
         uint64_t time_limit;       /* microseconds; 0: host.conf's */
         unsigned keep_generations; /* 0: host.conf's */
         uint64_t generation;       /* the current one, 0: none */
         uint64_t next_generation;  /* the number the next build gets; starts at 1 and only grows */
         uint64_t last_job;
-        GPtrArray *generations;    /* GenerationRow, finished ones that are on disk, oldest first */
+        GPtrArray *generations; /* GenerationRow, finished ones that are on disk, oldest first */
 } OverlayRow;
 OverlayRow *overlay_row_new(void);
 void overlay_row_free(OverlayRow *row);
@@ -83,19 +85,21 @@ typedef struct JobRow {
         char *result;
         char *message;
         int exit_status;
-        GArray *requesters; /* uint32_t uids */
+        GArray *requesters;                          /* uint32_t uids */
         uint64_t queued_at, started_at, finished_at; /* microseconds, CLOCK_REALTIME, 0: not yet */
-        uint64_t generation; /* what it makes */
-        GArray *generations; /* uint64_t: what a prune deletes */
-        int slot;            /* -1: none */
-        char *boot_id;       /* of the boot in which it was started */
+        uint64_t generation;                         /* what it makes */
+        GArray *generations;                         /* uint64_t: what a prune deletes */
+        int slot;                                    /* -1: none */
+        char *boot_id;                               /* of the boot in which it was started */
 } JobRow;
 JobRow *job_row_new(void);
 void job_row_free(JobRow *row);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(JobRow, job_row_free)
 
-/* Insert or update by key, children tables included; works inside a transaction of the caller's or makes its own.
- * An overlay's or job's id is set in the row at the first save. Returns: 0, -EEXIST (name or port taken, the sentence says which), or another negative errno with a sentence. */
+/* Insert or update by key, children tables included, all or nothing; works inside a transaction of the
+ * caller's or makes its own. An overlay's or job's id is set in the row at the first save; a row whose id the
+ * store does not know any more is -ENOENT. Returns: 0, -EEXIST (overlay's name taken), -EADDRINUSE (port
+ * taken; the sentence says by whom), -ENOSPC, -EIO or another negative errno, each with a sentence. */
 int store_save_instance(Store *store, InstanceRow *row, char **ret_message);
 int store_save_overlay(Store *store, OverlayRow *row, char **ret_message);
 int store_save_job(Store *store, JobRow *row, char **ret_message);
@@ -110,6 +114,7 @@ int store_load_instances(Store *store, GPtrArray **ret_rows, char **ret_message)
 int store_load_overlays(Store *store, GPtrArray **ret_rows, char **ret_message);
 int store_load_jobs(Store *store, GPtrArray **ret_rows, char **ret_message);
 
-/* Finds ports that nobody has: `first`..`last` inclusive, lowest first, distinct. Returns: 0, or -EADDRINUSE with a sentence when fewer than `n` are free. */
+/* Finds ports that nobody has: `first`..`last` inclusive, lowest first, distinct. Returns: 0, or -EADDRINUSE
+ * with a sentence when fewer than `n` are free. */
 int store_find_free_ports(
         Store *store, uint16_t first, uint16_t last, uint16_t *ret_ports, size_t n, char **ret_message);
