@@ -128,6 +128,13 @@ static int context_attach(int context_fd, int target_fd)
         return 0;
 }
 
+/* Many of overlayfs' reasons reach only the kernel's log. */
+static int fail_mount(int r, char **ret_message, const char *source, const char *words)
+{
+        return fail(r, ret_message, "Cannot mount the layers of %s: %s; %s%s", source, g_strerror(-r),
+                words ? "the kernel says: " : "the kernel's log may say why", words ?: "");
+}
+
 static int mount_with_context(LayersWay way, const LayersPlan *plan, int target_fd, char **ret_message)
 {
         _cleanup_close_ int context_fd = fsopen("overlay", FSOPEN_CLOEXEC);
@@ -145,8 +152,7 @@ static int mount_with_context(LayersWay way, const LayersPlan *plan, int target_
         if (r >= 0)
                 return 0;
         words = context_read_words(context_fd);
-        return fail(r, ret_message, "Cannot mount the layers of %s: %s%s%s", plan->source, g_strerror(-r),
-                words ? ", the kernel says: " : "", words ?: "");
+        return fail_mount(r, ret_message, plan->source, words);
 }
 
 static int mount_with_options(const LayersPlan *plan, int target_fd, char **ret_message)
@@ -169,8 +175,7 @@ static int mount_with_options(const LayersPlan *plan, int target_fd, char **ret_
                         plan->source, plan->n_lower);
         if (mount(plan->source, fd_path(target_fd).text, "overlay", MS_NOSUID | MS_NODEV, text->str) < 0) {
                 r = -errno;
-                return fail(r, ret_message, "Cannot mount the layers of %s: %s, the kernel's log may say why",
-                        plan->source, g_strerror(-r));
+                return fail_mount(r, ret_message, plan->source, NULL);
         }
         return 0;
 }
