@@ -47,7 +47,7 @@ while (($#)); do
 done
 
 exec ./ioq3ded +set dedicated 1 +set ttycon 0 +set net_enabled 1 +set net_ip "$address" +set net_port "$port" \
-    +set com_basegame "$game" +set com_protocol 71 +set com_legacyprotocol 71 +set sv_pure 0 +set vm_game 0 +set bot_enable 0 \
-    +set fs_basepath . +set fs_homepath . +exec cfg/server.cfg "${commands[@]}" +map "$map"
+    +set com_basegame "$game" +set com_protocol 71 +set com_legacyprotocol 71 +set sv_pure 0 +set vm_game 0 \
+    +set bot_enable 0 +set fs_basepath . +set fs_homepath . +exec cfg/server.cfg "${commands[@]}" +map "$map"
 SRCDS_RUN
 chmod 0755 srcds_run

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154,SC2034
 #
 # The tree, built on this machine and installed into a host's root directory.
 
 build_make() {
     local fd options=(--prefix=/usr --sysconfdir=/etc --werror)
-    [[ ! $sanitize ]] || options+=(-Db_sanitize=address,undefined)
-    build=$cache/build/$release${sanitize:+-sanitize}-$(sha256sum <<<"$tree" | cut -c 1-8)
+    [[ $release == bookworm ]] || options+=(-Dsystemd-257=true)
+    [[ ! $sanitize ]] || options+=('-Db_sanitize=address,undefined')
+    build=$cache/build/$release-$(sha256sum <<<"$tree ${options[*]}" | cut -c 1-8)
     mkdir -p "$cache/build"
     exec {fd}>"$build.lock"
     flock "$fd"

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154,SC2034
 #
 # Every test, on a host made from nothing: unit tests and tests/integration inside the host, then
 # tests/integration/outer on this machine, which reboot and crash the host. A skipped test is a failed one.

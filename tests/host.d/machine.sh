@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154,SC2034
 #
 # A host as a running machine: make, boot, enter, end. $host/settings holds what must be known between
 # runs, $host/nspawn the pid of systemd-nspawn.
@@ -20,8 +21,8 @@ machine_make() {
 
 # A sanitizer reports to a directory: a unit's own output can go anywhere, and no report may be missed.
 machine_expect_reports() {
-    mkdir -p -m 1777 "$1$sanitizer_reports"
-    mkdir -p "$1/etc/systemd/system.conf.d"
+    mkdir -p "$1$sanitizer_reports" "$1/etc/systemd/system.conf.d"
+    chmod 1777 "$1$sanitizer_reports"
     printf '%s\n' '[Manager]' "DefaultEnvironment=$(sanitizer_environment)" \
         >"$1/etc/systemd/system.conf.d/sanitizer.conf"
 }
@@ -40,13 +41,13 @@ cgroup_join() {
         group=$mount/left4me-test-$name
         [[ ! -d $group/payload ]] || group=$group/payload/entered
         if [[ ! -d $group ]]; then
-            mkdir "$group"
+            mkdir "$group" || die "cannot make a control group for the host"
             if [[ -e $mount/cpuset.mems ]]; then # version 1: nothing can be in it until these are set
                 cat "$mount/cpuset.cpus" >"$group/cpuset.cpus"
                 cat "$mount/cpuset.mems" >"$group/cpuset.mems"
             fi
         fi
-        echo "$BASHPID" >"$group/cgroup.procs"
+        echo "$BASHPID" >"$group/cgroup.procs" || die "cannot enter the control group $group"
     done < <(findmnt -rn -t cgroup,cgroup2 -o TARGET)
 }
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154,SC2034
 #
 # What is fetched and kept between runs: packages on this machine, a bare system for each release, the
 # game server. A change of this file makes the systems anew.
@@ -10,7 +11,7 @@ machine_packages=(gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libg
 
 # Needed in a host: what left4me host runs on, then what the tests use.
 host_packages=(systemd systemd-sysv dbus polkitd libpam-systemd util-linux libglib2.0-0
-    libpolkit-gobject-1-0 libmount1 libsqlite3-0 ca-certificates
+    libpolkit-gobject-1-0 libmount1 libsqlite3-0 zlib1g ca-certificates
     procps iproute2 nftables qstat socat python3 python3-pytest python3-gi gir1.2-glib-2.0 strace less
     unzip zip 7zip attr e2fsprogs libasan8 libubsan1)
 
@@ -30,20 +31,24 @@ packages_missing() {
 }
 
 packages_install() {
-    local missing
+    local missing fd
+    exec {fd}>"$cache/apt.lock"
+    flock "$fd"
+    apt-get indextargets 'Created-By: Packages' | grep -q . ||
+        logged "apt-get update" "$cache/apt.log" apt-get update
     mapfile -t missing < <(packages_missing "$@")
-    ((${#missing[@]})) || return 0
-    logged "apt-get update" "$cache/apt.log" apt-get update
-    logged "installing ${missing[*]}" "$cache/apt.log" \
-        env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+    if ((${#missing[@]})); then
+        logged "apt-get update" "$cache/apt.log" apt-get update
+        logged "installing ${missing[*]}" "$cache/apt.log" \
+            env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+    fi
+    exec {fd}>&-
 }
 
 # Prints the apt sources of the release, on the mirrors that this machine uses for its own.
 release_sources() {
     local uri codename component origin
-    if ! apt-get indextargets 'Created-By: Packages' | grep -q .; then
-        logged "apt-get update" "$cache/apt.log" apt-get update
-    fi
+    # shellcheck disable=SC2016
     apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT) $(ORIGIN)' 'Created-By: Packages' |
         sort -u | while read -r uri codename component origin; do
         [[ $origin == Debian && $component == main ]] || continue
@@ -64,13 +69,16 @@ rootfs_build() {
     sources=$cache/rootfs/$release.sources
     settings=$cache/rootfs/$release.apt
     release_sources >"$sources"
-    [[ -s $sources ]] || die "this machine has no apt source of Debian's to take $release from"
+    if [[ ! -s $sources ]]; then
+        echo "this machine has no apt source of Debian's to take $release from"
+        return 1
+    fi
     release_apt_settings >"$settings"
     rm -rf --one-file-system "$target"
     mmdebstrap --mode=root --variant=minbase --aptopt="$settings" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
-        --include="$(IFS=,; echo "${packages[*]}")" "$release" "$target" - <"$sources"
+        --include="$(IFS=,; echo "${packages[*]}")" "$release" "$target" - <"$sources" || return
     : >"$target/etc/resolv.conf" # a host has no network
     mkdir -p "$target/var/log/journal" "$target/usr/share/left4me-demo" "$target/usr/src"
     for unit in "${masked_units[@]}"; do
@@ -80,11 +88,10 @@ rootfs_build() {
 
 # Makes, once, the bare system of the release and the game's files.
 rootfs_make() {
-    local key fd
+    local fd
     packages_install "${machine_packages[@]}"
-    key=$(sha256sum "$tree/tests/host.d/rootfs.sh" | cut -c 1-12)
-    rootfs=$cache/rootfs/$release-$key
-    game=$cache/game/$release-$key
+    rootfs=$cache/rootfs/$release-$(sha256sum <"$tree/tests/host.d/rootfs.sh" | cut -c 1-8)
+    game=$cache/game/$release-$(sha256sum <<<"${game_packages[*]}" | cut -c 1-8)
     mkdir -p "$cache/rootfs" "$cache/game"
     exec {fd}>"$cache/rootfs/$release.lock"
     flock "$fd"
@@ -118,11 +125,11 @@ Dir::Etc::sourceparts "-";
 Dir::Etc::preferencesparts "-";
 APT::Sandbox::User "root";
 EOF
-    export APT_CONFIG=$apt/apt.conf
-    apt-get update
-    (cd "$apt" && apt-get download "${game_packages[@]}")
+    local -x APT_CONFIG=$apt/apt.conf
+    apt-get update || return
+    (cd "$apt" && apt-get download "${game_packages[@]}") || return
     for package in "${game_packages[@]}"; do
-        dpkg-deb -x "$apt/$package"_*.deb "$target/$package"
+        dpkg-deb -x "$apt/$package"_*.deb "$target/$package" || return
     done
     rm -r "$apt"
 }
