@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* host.conf and host.conf.d/\*.conf: an ini file with one group [Host]. An unknown group or key, and a value out of its range, is refused by file, line's key and reason. */
+/* host.conf and host.conf.d/\*.conf: an ini file with one group [Host]. An unknown group or key, and a value
+ * out of its range, is refused by file, line's key and reason. */
 #pragma once
 
 #include <glib.h>
@@ -7,16 +8,17 @@
 
 typedef struct Settings {
         uint16_t port_first, port_last; /* PortRange=27015-27314 */
-        char *listen_address;           /* ListenAddress=0.0.0.0, an IPv4 address: what servers bind and are asked at */
-        unsigned job_slots;             /* JobSlots=4, 1 to 16 */
-        unsigned max_pending_calls;     /* MaxPendingCallsPerUser=64 */
-        unsigned max_queued_jobs;       /* MaxQueuedJobsPerUser=256 */
-        uint64_t build_time_limit;      /* BuildTimeLimitSec=3600, microseconds here */
-        unsigned keep_generations;      /* KeepGenerations=2, 1 to 16 */
+        char *listen_address; /* ListenAddress=0.0.0.0, an IPv4 address: what servers bind and are asked at */
+        unsigned job_slots;   /* JobSlots=4, 1 to 16 */
+        unsigned max_pending_calls; /* MaxPendingCallsPerUser=64 */
+        unsigned max_queued_jobs;   /* MaxQueuedJobsPerUser=256 */
+        uint64_t build_time_limit;  /* BuildTimeLimitSec=3600, microseconds here */
+        unsigned keep_generations;  /* KeepGenerations=2, 1 to 16 */
 } Settings;
 
 /* Reads the file and its drop-ins (sorted by name; later wins); a file that is missing means the defaults.
- * Returns: 0 and settings to be freed with settings_free(), or -EINVAL/-EIO with a sentence that names file and key. */
+ * Returns: 0 and settings to be freed with settings_free(), or -EINVAL/-EIO with a sentence that names file
+ * and key. */
 int settings_load(const char *path, const char *dropin_dir, Settings **ret_settings, char **ret_message);
 void settings_free(Settings *settings);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Settings, settings_free)
