@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The networks that a build must not reach: loopback, link-local, multicast, private, carrier-grade, unique-local, and every address and
- * on-link prefix of this host. systemd fails open where BPF is missing, so the filter is tried once at start (left4me-tree probe-filter in a transient unit). */
+/* The networks that a build must not reach: loopback, link-local, multicast, private, carrier-grade,
+ * unique-local, and every address and on-link prefix of this host. systemd fails open where BPF is missing,
+ * so the filter is tried once at start (left4me-tree probe-filter in a transient unit). */
 #pragma once
 
 #include <glib.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 typedef struct AddressPrefix {
         int family;          /* AF_INET or AF_INET6 */
@@ -12,5 +14,12 @@ typedef struct AddressPrefix {
         unsigned length;
 } AddressPrefix;
 
-/* The constant list and what getifaddrs(3) says now. Returns: an array of AddressPrefix without duplicates; NULL with a negative errno in *ret_error. */
+/* Returns: how many bytes of the address are used. */
+static inline size_t address_prefix_size(const AddressPrefix *prefix)
+{
+        return prefix->family == AF_INET ? 4 : 16;
+}
+
+/* The constant list and what getifaddrs(3) says now. Returns: an array of AddressPrefix without duplicates;
+ * NULL with a negative errno in *ret_error. */
 GArray *address_filter_collect(int *ret_error);

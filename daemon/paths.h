@@ -17,6 +17,11 @@
 #define DIR_TRASH             ".trash"
 
 #define PATH_STAGING          "/run/left4me/staging"
+/* Where a transient unit finds its root: empty, but for the places where something is bound. */
+#define PATH_SANDBOX_ROOT     "/run/left4me/sandbox-root"
+
+#define PATH_TREE_PROGRAM     "/usr/libexec/left4me/left4me-tree"
+#define PATH_HOLDERS_PROGRAM  "/usr/libexec/left4me/left4me-holders"
 
 #define USER_SERVER           "left4me"
 #define USER_SANDBOX_PREFIX   "l4d2-sandbox-"

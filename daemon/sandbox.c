@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of what a transient unit gets. A row is a property of StartTransientUnit(), the oldest systemd
+ * that knows it (systemd refuses the whole call for one it does not know), whether it belongs to units with
+ * or without network, and how its value is written; the comment over it says why it is there. A name may
+ * stand in several rows.
+ *
+ * The unit does not see the host's file tree: its root is an empty directory into which the few things that
+ * it may see are bound. So nothing need be hidden, and the places where its own trees appear are not made in
+ * the host's root. */
+
+#include "sandbox.h"
+#include "address-filter.h"
+#include "paths.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/mount.h>
+
+typedef struct Property Property;
+typedef int (*PropertyWriter)(sd_bus_message *m, const Property *p, const SandboxSpec *spec);
+
+typedef enum PropertyNetwork { ALWAYS, WITH_NETWORK, WITHOUT_NETWORK } PropertyNetwork;
+
+struct Property {
+        const char *name;
+        unsigned since; /* systemd's version; 0: older than its manual pages tell */
+        PropertyNetwork network;
+        PropertyWriter write;
+        const char *text; /* the value, for writers that take it from here; lists are separated by blanks */
+        uint64_t number;
+};
+
+static int property_open(sd_bus_message *m, const char *name, const char *type)
+{
+        int r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 's', name);
+        return r < 0 ? r : sd_bus_message_open_container(m, 'v', type);
+}
+
+static int property_close(sd_bus_message *m)
+{
+        int r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int write_text(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        return sd_bus_message_append(m, "(sv)", p->name, "s", p->text);
+}
+
+static int write_bool(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        return sd_bus_message_append(m, "(sv)", p->name, "b", (int)p->number);
+}
+
+static int write_int(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        return sd_bus_message_append(m, "(sv)", p->name, "i", (int)p->number);
+}
+
+static int write_uint32(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        return sd_bus_message_append(m, "(sv)", p->name, "u", (uint32_t)p->number);
+}
+
+static int write_uint64(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        return sd_bus_message_append(m, "(sv)", p->name, "t", p->number);
+}
+
+static int write_words(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        g_auto(GStrv) words = g_strsplit(p->text, " ", -1);
+        int r = property_open(m, p->name, "as");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, words);
+        return r < 0 ? r : property_close(m);
+}
+
+static int write_filter(sd_bus_message *m, const Property *p, bool allow)
+{
+        g_auto(GStrv) words = g_strsplit(p->text, " ", -1);
+        int r = property_open(m, p->name, "(bas)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'r', "bas");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "b", allow);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, words);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : property_close(m);
+}
+
+static int write_allowed(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        return write_filter(m, p, true);
+}
+
+static int write_denied(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        return write_filter(m, p, false);
+}
+
+static int write_description(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        return sd_bus_message_append(m, "(sv)", p->name, "s", spec->description);
+}
+
+static int write_user(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        g_autofree char *user = g_strdup_printf(USER_SANDBOX_PREFIX "%u", spec->slot);
+        return sd_bus_message_append(m, "(sv)", p->name, "s", user);
+}
+
+static int write_command(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        int r = property_open(m, p->name, "a(sasb)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(sasb)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'r', "sasb");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 's', spec->argv[0]);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, (char **)spec->argv);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "b", false);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : property_close(m);
+}
+
+static int write_working_directory(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        return sd_bus_message_append(
+                m, "(sv)", p->name, "s", spec->working_directory ? spec->working_directory : "/");
+}
+
+static int write_time_limit(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        return sd_bus_message_append(m, "(sv)", p->name, "t", spec->time_limit);
+}
+
+static int write_stdout(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        if (spec->stdout_fd < 0)
+                return sd_bus_message_append(m, "(sv)", p->name, "s", "journal");
+        return sd_bus_message_append(m, "(sv)", "StandardOutputFileDescriptor", "h", spec->stdout_fd);
+}
+
+static int write_identifier(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        g_autofree char *identifier = g_strdup_printf("left4me-job-%" PRIu64, spec->job);
+        return sd_bus_message_append(m, "(sv)", p->name, "s", identifier);
+}
+
+static int write_log_fields(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        g_autofree char *field = g_strdup_printf("LEFT4ME_JOB=%" PRIu64, spec->job);
+        int r = property_open(m, p->name, "aay");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "ay");
+        if (r >= 0)
+                r = sd_bus_message_append_array(m, 'y', field, strlen(field));
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : property_close(m);
+}
+
+static int write_denied_addresses(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        int r = property_open(m, p->name, "a(iayu)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(iayu)");
+        for (guint i = 0; r >= 0 && i < spec->denied->len; i++) {
+                const AddressPrefix *prefix = &g_array_index(spec->denied, AddressPrefix, i);
+                r = sd_bus_message_open_container(m, 'r', "iayu");
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "i", prefix->family);
+                if (r >= 0)
+                        r = sd_bus_message_append_array(m, 'y', prefix->address, address_prefix_size(prefix));
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "u", prefix->length);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(m);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : property_close(m);
+}
+
+/* p->text: places of the host that appear under the same name where they exist. */
+static int write_host_binds(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        g_auto(GStrv) paths = g_strsplit(p->text, " ", -1);
+        int r = property_open(m, p->name, "a(ssbt)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(ssbt)");
+        for (char **path = paths; r >= 0 && *path; path++)
+                r = sd_bus_message_append(m, "(ssbt)", *path, *path, true, (uint64_t)MS_REC);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : property_close(m);
+}
+
+static int write_resolv_conf(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        return sd_bus_message_append(
+                m, "(sv)", p->name, "a(ssbt)", 1, PATH_RESOLV_CONF, "/etc/resolv.conf", false, (uint64_t)0);
+}
+
+/* p->number: whether the read-only ones are meant. An empty list would take away what other rows gave. */
+static int write_binds(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        for (size_t i = 0; i < spec->n_binds; i++) {
+                const SandboxBind *bind = &spec->binds[i];
+                if (bind->read_only != (bool)p->number)
+                        continue;
+                int r = sd_bus_message_append(
+                        m, "(sv)", p->name, "a(ssbt)", 1, bind->source, bind->target, false, (uint64_t)0);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+#define GIB (1024 * 1024 * 1024ULL)
+
+/* clang-format off */
+static const Property properties[] = {
+        /* --- What runs, as whom --- */
+        { "Description",             0,   ALWAYS, write_description },
+        /* One build cannot touch another: each slot has a user of its own. */
+        { "User",                    0,   ALWAYS, write_user },
+        /* A sandbox that cannot be set up fails the start, and is not taken for a script that fails. */
+        { "Type",                    0,   ALWAYS, write_text, "exec" },
+        { "ExecStart",               0,   ALWAYS, write_command },
+        { "WorkingDirectory",        0,   ALWAYS, write_working_directory },
+        /* Nothing of the service manager's environment decides what a script finds. */
+        { "Environment",             0,   ALWAYS, write_words,
+          "HOME=/cache TMPDIR=/tmp LANG=C.UTF-8 PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games" },
+        { "UMask",                   0,   ALWAYS, write_uint32, .number = 0022 },
+
+        /* --- How it ends --- */
+        /* Both keep the result in systemd until the service has recorded it. */
+        { "RemainAfterExit",         0,   ALWAYS, write_bool, .number = true },
+        { "CollectMode",             236, ALWAYS, write_text, "inactive" },
+        { "RuntimeMaxUSec",          229, ALWAYS, write_time_limit },
+        /* Children that are left go with the unit. */
+        { "KillMode",                187, ALWAYS, write_text, "control-group" },
+        /* What is stopped is thrown away; and the first process of a process namespace ignores SIGTERM: a script would
+         * go on behind the command that it was waiting for. */
+        { "KillSignal",              187, ALWAYS, write_int, .number = SIGKILL },
+        { "TimeoutStopUSec",         188, ALWAYS, write_uint64, .number = 10 * G_USEC_PER_SEC },
+
+        /* --- Where its words go --- */
+        /* Nobody answers a question. */
+        { "StandardInput",           0,   ALWAYS, write_text, "null" },
+        { "StandardOutput",          0,   ALWAYS, write_stdout },
+        /* Or it would follow the output into a descriptor. */
+        { "StandardError",           0,   ALWAYS, write_text, "journal" },
+        /* The lines of a job can be found by its id. */
+        { "SyslogIdentifier",        0,   ALWAYS, write_identifier },
+        { "LogExtraFields",          236, ALWAYS, write_log_fields },
+        /* Lines come by output and error alone, never by the socket, which takes any field. */
+        { "BindLogSockets",          257, ALWAYS, write_bool, .number = false },
+
+        /* --- How much of the machine it gets: what the servers leave --- */
+        { "Slice",                   208, ALWAYS, write_text, "l4d2-build.slice" },
+        { "Nice",                    0,   ALWAYS, write_int, .number = 10 },
+        /* It goes before any server when memory runs out. */
+        { "OOMScoreAdjust",          0,   ALWAYS, write_int, .number = 500 },
+        { "MemoryHigh",              231, ALWAYS, write_uint64, .number = 3 * GIB / 2 },
+        { "MemoryMax",               231, ALWAYS, write_uint64, .number = 2 * GIB },
+        { "TasksMax",                227, ALWAYS, write_uint64, .number = 512 },
+        { "LimitNOFILE",             0,   ALWAYS, write_uint64, .number = 65536 },
+        /* Stops a file that runs away; it is no quota: the game's largest have a few GiB. */
+        { "LimitFSIZE",              0,   ALWAYS, write_uint64, .number = 16 * GIB },
+        /* Nobody would look at a dump, and it can be large. */
+        { "LimitCORE",               0,   ALWAYS, write_uint64, .number = 0 },
+
+        /* --- Which files it sees --- */
+        { "RootDirectory",           0,   ALWAYS, write_text, PATH_SANDBOX_ROOT },
+        { "BindReadOnlyPaths",       233, ALWAYS, write_host_binds,
+          "/usr /bin /sbin /lib /lib32 /lib64 /libx32" },
+        /* To find programs and libraries, the names of users, the time zone, certificates. */
+        { "BindReadOnlyPaths",       233, ALWAYS, write_host_binds,
+          "/etc/alternatives /etc/ld.so.cache /etc/passwd /etc/group /etc/nsswitch.conf /etc/localtime "
+          "/etc/ssl/certs /etc/ssl/openssl.cnf" },
+        /* The host's own resolver is mostly among the addresses that a build cannot reach. */
+        { "BindReadOnlyPaths",       233, WITH_NETWORK, write_resolv_conf },
+        { "BindReadOnlyPaths",       233, ALWAYS, write_binds, .number = true },
+        { "BindPaths",               233, ALWAYS, write_binds, .number = false },
+        /* All else that is not a bind of ours cannot be written. */
+        { "ProtectSystem",           214, ALWAYS, write_text, "strict" },
+        { "ProtectHome",             214, ALWAYS, write_text, "yes" },
+        { "PrivateTmp",              0,   ALWAYS, write_bool, .number = true },
+        /* null, zero, random and the like; no disk, no terminal. */
+        { "PrivateDevices",          209, ALWAYS, write_bool, .number = true },
+        { "DevicePolicy",            208, ALWAYS, write_text, "closed" },
+
+        /* --- Which processes it sees, and what it could share with them --- */
+        { "PrivatePIDs",             257, ALWAYS, write_text, "yes" },
+        { "ProtectProc",             247, ALWAYS, write_text, "invisible" },
+        { "ProcSubset",              247, ALWAYS, write_text, "pid" },
+        { "PrivateIPC",              248, ALWAYS, write_bool, .number = true },
+        /* The next job in this slot has the same user: nothing is left for it. */
+        { "RemoveIPC",               232, ALWAYS, write_bool, .number = true },
+        { "KeyringMode",             235, ALWAYS, write_text, "private" },
+
+        /* --- Whom it can talk to --- */
+        /* The internet, but not this host and its networks. Never IPAddressAllow: what it lists is let through first. */
+        { "IPAddressDeny",           235, WITH_NETWORK, write_denied_addresses },
+        /* AF_UNIX for socketpair(2), which curl needs; no socket of the host's is in sight. */
+        { "RestrictAddressFamilies", 211, WITH_NETWORK, write_allowed, "AF_INET AF_INET6 AF_UNIX" },
+        { "PrivateNetwork",          0,   WITHOUT_NETWORK, write_bool, .number = true },
+        { "RestrictAddressFamilies", 211, WITHOUT_NETWORK, write_allowed, "AF_UNIX" },
+
+        /* --- Which rights it has: none, and no way to any --- */
+        { "NoNewPrivileges",         187, ALWAYS, write_bool, .number = true },
+        { "CapabilityBoundingSet",   0,   ALWAYS, write_uint64, .number = 0 },
+        { "PrivateUsers",            232, ALWAYS, write_bool, .number = true },
+        /* A generation holds no set-id file: sealing would refuse it. */
+        { "RestrictSUIDSGID",        242, ALWAYS, write_bool, .number = true },
+
+        /* --- How much of the kernel it can reach --- */
+        { "ProtectKernelTunables",   232, ALWAYS, write_bool, .number = true },
+        { "ProtectKernelModules",    232, ALWAYS, write_bool, .number = true },
+        { "ProtectKernelLogs",       244, ALWAYS, write_bool, .number = true },
+        { "ProtectControlGroups",    232, ALWAYS, write_bool, .number = true },
+        /* And does not show which servers and builds there are. */
+        { "ProtectControlGroupsEx",  257, ALWAYS, write_text, "strict" },
+        { "ProtectClock",            245, ALWAYS, write_bool, .number = true },
+        { "ProtectHostname",         242, ALWAYS, write_bool, .number = true },
+        { "RestrictNamespaces",      233, ALWAYS, write_uint64, .number = 0 },
+        { "RestrictRealtime",        231, ALWAYS, write_bool, .number = true },
+        { "LockPersonality",         235, ALWAYS, write_bool, .number = true },
+        { "MemoryDenyWriteExecute",  231, ALWAYS, write_bool, .number = true },
+        /* steamcmd is an i386 program. */
+        { "SystemCallArchitectures", 209, ALWAYS, write_words, "native x86" },
+        { "SystemCallFilter",        187, ALWAYS, write_allowed, "@system-service" },
+        { "SystemCallFilter",        187, ALWAYS, write_denied, "@privileged @resources @keyring" },
+        /* A tool that asks for too much is told so, not killed without a word. */
+        { "SystemCallErrorNumber",   209, ALWAYS, write_int, .number = EPERM },
+};
+/* clang-format on */
+
+static bool property_applies(const Property *p, const SandboxSpec *spec, unsigned systemd_version)
+{
+        if (p->since > systemd_version)
+                return false;
+        return p->network == ALWAYS || spec->has_network == (p->network == WITH_NETWORK);
+}
+
+int sandbox_append_properties(sd_bus_message *m, const SandboxSpec *spec, unsigned systemd_version)
+{
+        /* An empty list would let everything through. */
+        g_return_val_if_fail(!spec->has_network || (spec->denied && spec->denied->len > 0), -EINVAL);
+
+        int r = sd_bus_message_open_container(m, 'a', "(sv)");
+        for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(properties); i++)
+                if (property_applies(&properties[i], spec, systemd_version))
+                        r = properties[i].write(m, &properties[i], spec);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
