@@ -85,10 +85,12 @@ verb_check() {
     check_inner "$@"
     check_outer "$@"
     check_reports
-    machine_down
-    started=
     if ((check_failed)); then
         echo "the journal of the host: journalctl -D $host/root/var/log/journal"
+        machine_down
+        started=
+    else
+        to_nothing
     fi
     echo "$check_passed passed, $check_failed failed"
     ((check_failed == 0 && check_passed > 0))

@@ -166,7 +166,8 @@ machine_down() {
     fi
 }
 
-# Ends everything in the host at one stroke: a process namespace does not outlive its first process.
+# Ends everything in the host at one stroke: a process namespace does not outlive its first process. Where
+# the host is down already, it takes away what a host leaves that powered itself off.
 machine_kill() {
     local pid
     if pid=$(machine_leader); then

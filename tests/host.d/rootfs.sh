@@ -89,7 +89,6 @@ rootfs_build() {
 # Makes, once, the bare system of the release and the game's files.
 rootfs_make() {
     local fd
-    packages_install "${machine_packages[@]}"
     rootfs=$cache/rootfs/$release-$(sha256sum <"$tree/tests/host.d/rootfs.sh" | cut -c 1-8)
     game=$cache/game/$release-$(sha256sum <<<"${game_packages[*]}" | cut -c 1-8)
     mkdir -p "$cache/rootfs" "$cache/game"
