@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Verbs that do one thing to each instance named: start, stop, restart, mount, unmount; and to the host:
+ * reload. */
+#include "ctl.h"
+
+static int each(Ctl *ctl, char **names, int (*call)(l4h_host *host, const char *name))
+{
+        int status = EXIT_DONE;
+        for (; *names; names++)
+                if (call(ctl->host, *names) < 0)
+                        status = ctl_fail(ctl);
+        return status;
+}
+
+int verb_start(Ctl *ctl, char **arguments)
+{
+        return each(ctl, arguments, l4h_instance_start);
+}
+
+int verb_stop(Ctl *ctl, char **arguments)
+{
+        return each(ctl, arguments, l4h_instance_stop);
+}
+
+int verb_restart(Ctl *ctl, char **arguments)
+{
+        return each(ctl, arguments, l4h_instance_restart);
+}
+
+int verb_mount(Ctl *ctl, char **arguments)
+{
+        return each(ctl, arguments, l4h_instance_mount);
+}
+
+/* At shutdown the service may be gone before the mount units stop (ordering them would deadlock), and it is
+ * not started any more. systemd then unmounts by itself. */
+static int unmount(l4h_host *host, const char *name)
+{
+        int r = l4h_instance_unmount(host, name);
+        if (r < 0 && l4h_error_is_unreachable(host) && system_is_stopping()) {
+                printf("The system is going down: %s is left for systemd to unmount.\n", name);
+                return 0;
+        }
+        return r;
+}
+
+int verb_unmount(Ctl *ctl, char **arguments)
+{
+        return each(ctl, arguments, unmount);
+}
+
+int verb_reload(Ctl *ctl, char **arguments)
+{
+        return l4h_manager_reload(ctl->host) < 0 ? ctl_fail(ctl) : EXIT_DONE;
+}
