@@ -6,22 +6,22 @@
 #define PATH_SETTINGS_DROPINS "/etc/left4me/host.conf.d"
 #define PATH_RESOLV_CONF      "/etc/left4me/sandbox-resolv.conf"
 
-#define PATH_STATE            "/var/lib/left4me"
-#define PATH_STORE            PATH_STATE "/host.db"
+#define PATH_STATE "/var/lib/left4me"
+#define PATH_STORE PATH_STATE "/host.db"
 
 /* Below PATH_STATE, opened relative to it and never by an absolute name. */
-#define DIR_OVERLAYS          "overlays"
-#define DIR_CACHE             "cache"
-#define DIR_INSTANCES         "instances"
-#define DIR_RUNTIME           "runtime"
-#define DIR_TRASH             ".trash"
+#define DIR_OVERLAYS  "overlays"
+#define DIR_CACHE     "cache"
+#define DIR_INSTANCES "instances"
+#define DIR_RUNTIME   "runtime"
+#define DIR_TRASH     ".trash"
 
-#define PATH_STAGING          "/run/left4me/staging"
+#define PATH_STAGING "/run/left4me/staging"
 /* Where a transient unit finds its root: empty, but for the places where something is bound. */
-#define PATH_SANDBOX_ROOT     "/run/left4me/sandbox-root"
+#define PATH_SANDBOX_ROOT "/run/left4me/sandbox-root"
 
-#define PATH_TREE_PROGRAM     "/usr/libexec/left4me/left4me-tree"
-#define PATH_HOLDERS_PROGRAM  "/usr/libexec/left4me/left4me-holders"
+#define PATH_TREE_PROGRAM    "/usr/libexec/left4me/left4me-tree"
+#define PATH_HOLDERS_PROGRAM "/usr/libexec/left4me/left4me-holders"
 
-#define USER_SERVER           "left4me"
-#define USER_SANDBOX_PREFIX   "l4d2-sandbox-"
+#define USER_SERVER         "left4me"
+#define USER_SANDBOX_PREFIX "l4d2-sandbox-"
