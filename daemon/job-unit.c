@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "job-unit.h"
+
+#include "dbus/names.h"
+#include <string.h>
+
+/* Answers of systemd carry this handle, not the unit: the job may be freed before they come. */
+typedef struct UnitHandle {
+        JobUnit *unit; /* NULL once it was freed */
+        unsigned references;
+} UnitHandle;
+
+struct JobUnit {
+        Job *job;
+        char *name;
+        JobUnitHandlers handlers;
+        void *userdata;
+        UnitHandle *handle;
+        bool is_followed; /* its states count: its start is over, or it was adopted */
+        bool was_started; /* handlers.started was called */
+        bool has_ended;
+        JobUnitResult result;
+};
+
+static UnitHandle *handle_ref(UnitHandle *h)
+{
+        h->references++;
+        return h;
+}
+
+static JobUnit *handle_unref(UnitHandle *h)
+{
+        JobUnit *unit = h->unit;
+
+        if (--h->references == 0)
+                g_free(h);
+        return unit;
+}
+
+char *job_unit_make_name(const Job *job, const char *suffix)
+{
+        return g_strdup_printf(HOST_JOB_UNIT_PREFIX "%s%s%s.service", job->id, *suffix ? "-" : "", suffix);
+}
+
+const char *job_unit_name(const JobUnit *unit)
+{
+        return unit->name;
+}
+
+static JobUnit *job_unit_new(Job *job, const char *suffix, const JobUnitHandlers *handlers, void *userdata)
+{
+        JobUnit *u = g_new0(JobUnit, 1);
+
+        g_assert(!job->unit);
+        u->job = job;
+        u->name = job_unit_make_name(job, suffix);
+        u->handlers = *handlers;
+        u->userdata = userdata;
+        u->handle = g_new0(UnitHandle, 1);
+        u->handle->unit = u;
+        handle_ref(u->handle);
+        job->unit = u;
+        job_changed(job, "Unit");
+        return u;
+}
+
+void job_unit_free(JobUnit *u)
+{
+        if (!u)
+                return;
+        u->handle->unit = NULL;
+        handle_unref(u->handle);
+        g_free(u->result.result);
+        g_free(u->result.message);
+        g_free(u->name);
+        g_free(u);
+}
+
+static void on_gone(const char *result, const GError *error, void *userdata)
+{
+        JobUnit *u = handle_unref(userdata);
+        Job *job;
+
+        if (!u)
+                return;
+        if (error)
+                g_warning("%s", error->message);
+        job = u->job;
+        job->unit = NULL;
+        job_changed(job, "Unit");
+        u->handlers.gone(job, &u->result, u->userdata);
+        job_unit_free(u);
+}
+
+static void on_final_stop(const char *result, const GError *error, void *userdata)
+{
+        UnitHandle *h = userdata;
+
+        if (!h->unit) {
+                handle_unref(h);
+                return;
+        }
+        if (error)
+                g_warning("%s", error->message);
+        /* A failed unit keeps its name until this. */
+        systemd1_reset_failed(h->unit->job->host->systemd, h->unit->name, on_gone, h);
+}
+
+static void unit_ended(JobUnit *u)
+{
+        if (u->has_ended)
+                return;
+        u->has_ended = true;
+        if (u->handlers.ended)
+                u->handlers.ended(u->job, &u->result, u->userdata);
+        systemd1_stop(u->job->host->systemd, u->name, on_final_stop, handle_ref(u->handle));
+}
+
+static void set_result(JobUnit *u, bool is_success, const char *result, int status, char *message)
+{
+        u->result.is_success = is_success;
+        u->result.result = g_strdup(result);
+        u->result.exit_status = status;
+        u->result.message = message;
+}
+
+static void unit_note_started(JobUnit *u)
+{
+        if (!u->was_started && u->handlers.started)
+                u->handlers.started(u->job, u->userdata);
+        u->was_started = true;
+}
+
+/* Its start is over, so this state is of the process. */
+static void unit_judge(JobUnit *u, const UnitState *s)
+{
+        if (u->has_ended || g_str_equal(s->active_state, "activating"))
+                return;
+        unit_note_started(u);
+        if (g_str_equal(s->active_state, "deactivating"))
+                return;
+        if (g_str_equal(s->active_state, "active")) {
+                if (!g_str_equal(s->sub_state, "exited"))
+                        return;
+                set_result(u, true, "success", 0, g_strdup(""));
+        } else if (g_str_equal(s->result, "success"))
+                set_result(
+                        u, false, "stopped", s->exec_main_status, g_strdup_printf("%s was stopped", u->name));
+        else if (g_str_equal(s->result, "exit-code"))
+                set_result(u, false, s->result, s->exec_main_status,
+                        g_strdup_printf("It ended with status %d; see journalctl -u %s", s->exec_main_status,
+                                u->name));
+        else if (g_str_equal(s->result, "signal") || g_str_equal(s->result, "core-dump"))
+                set_result(u, false, s->result, s->exec_main_status,
+                        g_strdup_printf("It was ended by signal %d (%s); see journalctl -u %s",
+                                s->exec_main_status, strsignal(s->exec_main_status), u->name));
+        else if (g_str_equal(s->result, "timeout"))
+                set_result(u, false, s->result, s->exec_main_status,
+                        g_strdup("It took longer than its time limit, and was ended"));
+        else if (g_str_equal(s->result, "oom-kill"))
+                set_result(u, false, s->result, s->exec_main_status,
+                        g_strdup("It needed more memory than a job may have, and was ended"));
+        else
+                set_result(u, false, s->result, s->exec_main_status,
+                        g_strdup_printf("It failed (%s); see journalctl -u %s", s->result, u->name));
+        unit_ended(u);
+}
+
+static void on_read(const UnitState *state, const GError *error, void *userdata)
+{
+        JobUnit *u = handle_unref(userdata);
+
+        if (!u || u->has_ended)
+                return;
+        u->is_followed = true;
+        if (error) {
+                set_result(u, false, "lost", 0, g_strdup(error->message));
+                unit_ended(u);
+                return;
+        }
+        unit_judge(u, state);
+}
+
+static void on_started(const char *result, const GError *error, void *userdata)
+{
+        UnitHandle *h = userdata;
+        JobUnit *u = h->unit;
+
+        if (!u) {
+                handle_unref(h);
+                return;
+        }
+        unit_note_started(u);
+        if (error || !g_str_equal(result, "done")) {
+                set_result(u, false, "sandbox-setup", 0,
+                        error ? g_strdup(error->message)
+                              : g_strdup_printf("The sandbox could not be set up (%s); see journalctl -u %s",
+                                        result, u->name));
+                handle_unref(h);
+                unit_ended(u);
+                return;
+        }
+        u->result.has_started = true;
+        /* States seen so far were of the unit's birth; from here on they count. */
+        systemd1_read(u->job->host->systemd, u->name, on_read, h);
+}
+
+void job_unit_run(
+        Job *job, const char *suffix, SandboxSpec *spec, const JobUnitHandlers *handlers, void *userdata)
+{
+        JobUnit *u = job_unit_new(job, suffix, handlers, userdata);
+
+        spec->job = job->row->id;
+        spec->slot = (unsigned)job->row->slot;
+        systemd1_start_transient(job->host->systemd, u->name, spec, on_started, handle_ref(u->handle));
+}
+
+bool job_unit_adopt(Job *job, const char *suffix, const JobUnitHandlers *handlers, void *userdata)
+{
+        g_autofree char *name = job_unit_make_name(job, suffix);
+        const UnitState *state = systemd1_unit(job->host->systemd, name);
+        JobUnit *u;
+
+        if (!g_str_equal(state->load_state, "loaded") ||
+                (g_str_equal(state->active_state, "inactive") && !state->started_at))
+                return false;
+        u = job_unit_new(job, suffix, handlers, userdata);
+        u->result.has_started = true;
+        systemd1_read(job->host->systemd, u->name, on_read, handle_ref(u->handle));
+        return true;
+}
+
+static void on_stop_asked(const char *result, const GError *error, void *userdata)
+{
+        if (error)
+                g_warning("%s", error->message);
+}
+
+void job_unit_stop(JobUnit *u)
+{
+        if (!u->has_ended)
+                systemd1_stop(u->job->host->systemd, u->name, on_stop_asked, NULL);
+}
+
+void job_unit_notice(JobUnit *u, const char *name, const UnitState *state)
+{
+        if (u->is_followed && g_str_equal(name, u->name))
+                unit_judge(u, state);
+}

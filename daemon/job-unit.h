@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One transient unit of a job, from its start to the moment when its result is known and nothing of it is
+ * left.
+ *
+ *   start -> started() -> ... its main process ends -> ended() -> stop, which ends children that still write
+ * -> gone()
+ *
+ * The unit stays in systemd with its result until it is stopped here (RemainAfterExit=,
+ * CollectMode=inactive), so that ended() can write the result down first, and a program that was restarted
+ * finds it. */
+#pragma once
+
+#include "job.h"
+
+typedef struct JobUnit JobUnit;
+
+typedef struct JobUnitResult {
+        bool has_started; /* FALSE: the sandbox could not be set up */
+        bool is_success;
+        char *result;    /* systemd's word, or "sandbox-setup", "stopped" */
+        int exit_status; /* or the signal */
+        char *message;   /* a sentence; "" on success */
+} JobUnitResult;
+
+typedef struct JobUnitHandlers {
+        void (*started)(Job *job,
+                void *userdata); /* its namespaces stand, or it failed: what was staged can go; may be NULL */
+        void (*ended)(Job *job, const JobUnitResult *result, void *userdata); /* may be NULL */
+        void (*gone)(Job *job, const JobUnitResult *result, void *userdata);
+} JobUnitHandlers;
+
+/* Starts. `suffix`: "" for the script, "seal", "empty". The spec's job and slot are filled in from the job.
+ */
+void job_unit_run(
+        Job *job, const char *suffix, SandboxSpec *spec, const JobUnitHandlers *handlers, void *userdata);
+/* Follows a unit that was started before this program was. Returns: FALSE when systemd does not know it. */
+bool job_unit_adopt(Job *job, const char *suffix, const JobUnitHandlers *handlers, void *userdata);
+/* Asks for the end of a running one: SIGTERM, then SIGKILL. */
+void job_unit_stop(JobUnit *unit);
+void job_unit_notice(JobUnit *unit, const char *name, const UnitState *state);
+const char *job_unit_name(const JobUnit *unit);
+void job_unit_free(JobUnit *unit);
+
+/* Returns: "left4me-job-ID.service" or "left4me-job-ID-SUFFIX.service", owned by the caller. */
+char *job_unit_make_name(const Job *job, const char *suffix);

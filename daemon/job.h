@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A job: one piece of long work that outlives the daemon. job.c has the queue and the life of every job,
+ * job-unit.c the transient unit it runs, job-build.c what a build does, job-trash.c what the kinds that
+ * delete do.
+ *
+ *   queued -> running -> done | failed | cancelled | interrupted
+ *
+ * The row is written before a unit is started and after its result is known; `phase` says which step a
+ * running job is in, so that job_resume() can go on after a crash at any instant. */
+#pragma once
+
+#include "host.h"
+
+#define JOB_BUILD           "build"
+#define JOB_PRUNE           "prune"
+#define JOB_DELETE_OVERLAY  "delete-overlay"
+#define JOB_RESET_INSTANCE  "reset-instance"
+#define JOB_DELETE_INSTANCE "delete-instance"
+
+struct Job {
+        Host *host;
+        JobRow *row;
+        char *id;             /* row->id in decimal */
+        bool is_cancelled;    /* asked to end; its unit is being stopped */
+        struct JobUnit *unit; /* the transient unit at work, NULL between units; see job-unit.h */
+};
+
+Job *job_new(Host *host, JobRow *row); /* takes the row */
+void job_free(Job *job);
+
+Job *job_find(Host *host, uint64_t id, GError **error); /* HOST_ERROR_NO_SUCH_JOB */
+/* A queued job with `uid` as its requester, saved. `row` is taken: kind and subject are set.
+ * HOST_ERROR_LIMIT_REACHED beyond MaxQueuedJobsPerUser. */
+Job *job_queue(Host *host, JobRow *row, uid_t uid, GError **error);
+/* Joins a queued job. */
+gboolean job_add_requester(Job *job, uid_t uid, GError **error);
+bool job_has_requester(const Job *job, uid_t uid);
+/* A requester's Cancel takes him off; the last one's, or `as_manager`, ends the job. HOST_ERROR_BUSY when it
+ * cannot be ended any more. */
+gboolean job_cancel(Job *job, uid_t uid, bool as_manager, GError **error);
+
+bool job_is_finished(const Job *job);
+bool job_is_queued(const Job *job);
+bool job_is_running(const Job *job);
+/* Starts what may start now. Called whenever something ends or is queued. */
+void jobs_schedule(Host *host);
+/* The running or queued job of this kind on this overlay, borrowed, or NULL. */
+Job *job_of_overlay(Host *host, uint64_t overlay, const char *kind, bool is_queued);
+unsigned jobs_running(Host *host);
+
+/* Marks a step; the row is saved. Returns: FALSE when the store failed; the job has then failed and is
+ * finished. */
+gboolean job_enter_phase(Job *job, const char *phase);
+/* The end: saved, announced, slot freed, others scheduled. `row` fields result, message and exit_status are
+ * set from the arguments. */
+void job_finish(Job *job, const char *state, const char *result, int exit_status, const char *message);
+/* The same without saving: overlay_publish() has saved it in its own transaction. */
+void job_set_finished(Job *job, const char *state, const char *result, int exit_status, const char *message);
+void job_announce_finished(Job *job);
+
+/* What had not begun goes back into the queue. */
+void job_requeue(Job *job);
+/* Takes up jobs that were running when the program ended. */
+void jobs_resume(Host *host);
+void job_unit_changed(Host *host, const char *unit, const UnitState *state);
+#define job_changed(j, ...) host_changed((j)->host, OBJECT_JOB, (j)->id, __VA_ARGS__)
+
+/* job-build.c, job-trash.c */
+void job_build_begin(Job *job);
+void job_build_resume(Job *job);
+void job_trash_begin(Job *job); /* also resumes: every step can be done again */
+/* Ends a build without a generation of its own: what it had made so far is deleted by a job of its own. */
+void job_build_discard(Job *job, const char *state, const char *result, int exit_status, const char *message);

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "overlay.h"
+#include "instance.h"
+#include "job.h"
+#include "validate.h"
+
+#include "dbus/names.h"
+#include <string.h>
+
+#define KIND_SCRIPT    "script"
+#define KEEP_MAX       16
+#define TIME_LIMIT_MAX (UINT64_C(24) * 3600 * G_USEC_PER_SEC)
+
+void overlay_settings_clear(OverlaySettings *s)
+{
+        g_free(s->description);
+        *s = (OverlaySettings){};
+}
+
+Overlay *overlay_new(Host *host, OverlayRow *row)
+{
+        Overlay *o = g_new0(Overlay, 1);
+
+        o->host = host;
+        o->row = row;
+        g_hash_table_insert(host->overlays, row->name, o);
+        g_hash_table_insert(host->overlays_by_id, &row->id, o);
+        return o;
+}
+
+void overlay_free(Overlay *o)
+{
+        if (!o)
+                return;
+        g_hash_table_remove(o->host->overlays, o->row->name);
+        g_hash_table_remove(o->host->overlays_by_id, &o->row->id);
+        overlay_row_free(o->row);
+        g_free(o);
+}
+
+Overlay *overlay_find(Host *host, const char *name, GError **error)
+{
+        Overlay *o = g_hash_table_lookup(host->overlays, name);
+
+        if (!o)
+                g_set_error(error, HOST_ERROR, HOST_ERROR_NO_SUCH_OVERLAY,
+                        "There is no overlay \"%s\"; create it first", name);
+        return o;
+}
+
+Overlay *overlay_by_id(Host *host, uint64_t id)
+{
+        return g_hash_table_lookup(host->overlays_by_id, &id);
+}
+
+static gboolean check_settings(const OverlaySettings *s, GError **error)
+{
+        if (s->has_description && !validate_description(s->description, error))
+                return FALSE;
+        if (s->has_time_limit && s->time_limit > TIME_LIMIT_MAX) {
+                g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
+                        "TimeLimit is %" G_GUINT64_FORMAT
+                        " microseconds; at most a day is possible, and 0 means "
+                        "BuildTimeLimitSec of host.conf",
+                        s->time_limit);
+                return FALSE;
+        }
+        if (s->has_keep_generations && s->keep_generations > KEEP_MAX) {
+                g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
+                        "KeepGenerations is %u; at most %d are possible, and 0 means KeepGenerations of "
+                        "host.conf",
+                        s->keep_generations, KEEP_MAX);
+                return FALSE;
+        }
+        return TRUE;
+}
+
+/* Sets and saves; the row is as before when that fails. */
+static gboolean apply_settings(Host *host, OverlayRow *row, const OverlaySettings *s, GError **error)
+{
+        OverlayRow before = *row;
+        char *message = NULL;
+        int r;
+
+        if (!check_settings(s, error))
+                return FALSE;
+        if (s->has_description)
+                row->description = s->description;
+        if (s->has_time_limit)
+                row->time_limit = s->time_limit;
+        if (s->has_keep_generations)
+                row->keep_generations = s->keep_generations;
+        r = store_save_overlay(host->store, row, &message);
+        if (r < 0) {
+                *row = before;
+                return host_store_error(error, r, message);
+        }
+        if (s->has_description) {
+                row->description = g_strdup(s->description);
+                g_free(before.description);
+        }
+        return TRUE;
+}
+
+Overlay *overlay_create(
+        Host *host, const char *name, const char *kind, const OverlaySettings *settings, GError **error)
+{
+        g_autoptr(OverlayRow) row = overlay_row_new();
+        Overlay *o;
+
+        if (!validate_name("overlay", name, error))
+                return NULL;
+        if (!g_str_equal(kind, KIND_SCRIPT)) {
+                g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
+                        "\"%s\" is no kind of overlay; this service knows \"" KIND_SCRIPT "\"", kind);
+                return NULL;
+        }
+        if (g_hash_table_contains(host->overlays, name)) {
+                g_set_error(error, HOST_ERROR, HOST_ERROR_NAME_TAKEN,
+                        "There is an overlay \"%s\" already; choose another name", name);
+                return NULL;
+        }
+        g_free(row->name);
+        row->name = g_strdup(name);
+        g_free(row->kind);
+        row->kind = g_strdup(kind);
+        row->next_generation = 1;
+        if (!apply_settings(host, row, settings, error))
+                return NULL;
+        o = overlay_new(host, g_steal_pointer(&row));
+        host_object_added(host, OBJECT_OVERLAY, name);
+        return o;
+}
+
+static gboolean check_not_deleted(Overlay *o, GError **error)
+{
+        if (!o->deletion)
+                return TRUE;
+        g_set_error(error, HOST_ERROR, HOST_ERROR_BUSY, "Overlay \"%s\" is being deleted by job %s",
+                o->row->name, o->deletion->id);
+        return FALSE;
+}
+
+gboolean overlay_configure(Overlay *o, const OverlaySettings *settings, GError **error)
+{
+        if (!check_not_deleted(o, error) || !apply_settings(o->host, o->row, settings, error))
+                return FALSE;
+        overlay_changed(o, "Description", "TimeLimit", "KeepGenerations");
+        overlay_prune(o);
+        return TRUE;
+}
+
+gboolean overlay_set_script(Overlay *o, const char *text, GError **error)
+{
+        char *before = o->row->script, *message = NULL;
+        int r;
+
+        if (!check_not_deleted(o, error) || !validate_text("The script", text, OVERLAY_SCRIPT_MAX, error))
+                return FALSE;
+        o->row->script = g_strdup(text);
+        r = store_save_overlay(o->host->store, o->row, &message);
+        if (r < 0) {
+                g_free(o->row->script);
+                o->row->script = before;
+                return host_store_error(error, r, message);
+        }
+        g_free(before);
+        return TRUE;
+}
+
+static JobRow *job_row_for(Overlay *o, const char *kind)
+{
+        JobRow *row = job_row_new();
+
+        row->kind = g_strdup(kind);
+        row->overlay = o->row->id;
+        row->subject_name = g_strdup(o->row->name);
+        return row;
+}
+
+Job *overlay_build(Overlay *o, uid_t uid, GError **error)
+{
+        Job *job;
+
+        if (!check_not_deleted(o, error))
+                return NULL;
+        if (!*o->row->script) {
+                g_set_error(error, HOST_ERROR, HOST_ERROR_NOT_READY,
+                        "Overlay \"%s\" has no script; give it one with SetScript", o->row->name);
+                return NULL;
+        }
+        if (o->host->filter == FILTER_INERT) {
+                g_set_error(error, HOST_ERROR, HOST_ERROR_SANDBOX_UNAVAILABLE,
+                        "Overlay \"%s\" is not built: systemd's address filter does nothing on this host, so "
+                        "a "
+                        "script could reach it; see \"IPAddressDeny\" in the journal",
+                        o->row->name);
+                return NULL;
+        }
+        job = job_of_overlay(o->host, o->row->id, JOB_BUILD, true);
+        if (job)
+                return job_add_requester(job, uid, error) ? job : NULL;
+        job = job_queue(o->host, job_row_for(o, JOB_BUILD), uid, error);
+        if (job)
+                overlay_changed(o, "State");
+        return job;
+}
+
+Job *overlay_delete(Overlay *o, uid_t uid, GError **error)
+{
+        g_autoptr(GPtrArray) users = overlay_users(o);
+        Job *job;
+
+        if (!check_not_deleted(o, error))
+                return NULL;
+        if (users->len > 0) {
+                g_set_error(error, HOST_ERROR, HOST_ERROR_IN_USE,
+                        "Overlay \"%s\" is used by instance \"%s\"%s; take it out of there first",
+                        o->row->name, (char *)users->pdata[0], users->len > 1 ? " and others" : "");
+                return NULL;
+        }
+        job = job_queue(o->host, job_row_for(o, JOB_DELETE_OVERLAY), uid, error);
+        return job;
+}
+
+gboolean overlay_forget(Overlay *o, GError **error)
+{
+        char *message = NULL;
+        int r = store_delete_overlay(o->host->store, o->row->id, &message);
+
+        if (r < 0)
+                return host_store_error(error, r, message);
+        host_object_removed(o->host, OBJECT_OVERLAY, o->row->name);
+        overlay_free(o);
+        return TRUE;
+}
+
+const char *overlay_state(Overlay *o)
+{
+        Job *last;
+
+        if (job_of_overlay(o->host, o->row->id, JOB_BUILD, false) ||
+                job_of_overlay(o->host, o->row->id, JOB_BUILD, true))
+                return "building";
+        last = o->row->last_job ? job_find(o->host, o->row->last_job, NULL) : NULL;
+        if (last && job_is_finished(last) && !g_str_equal(last->row->state, "done"))
+                return "failed";
+        return o->row->generation ? "ready" : "empty";
+}
+
+const GenerationRow *overlay_current(Overlay *o)
+{
+        for (guint n = 0; n < o->row->generations->len; n++) {
+                const GenerationRow *g = o->row->generations->pdata[n];
+
+                if (g->number == o->row->generation)
+                        return g;
+        }
+        return NULL;
+}
+
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+GPtrArray *overlay_users(Overlay *o)
+{
+        bool is_game = g_str_equal(o->row->name, HOST_GAME_OVERLAY);
+        GPtrArray *users = g_ptr_array_new_with_free_func(g_free);
+        GHashTableIter iter;
+        gpointer value;
+
+        g_hash_table_iter_init(&iter, o->host->instances);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+                Instance *i = value;
+
+                if (is_game || instance_lists_overlay(i, o->row->id))
+                        g_ptr_array_add(users, g_strdup(i->row->name));
+        }
+        g_ptr_array_sort(users, compare_names);
+        return users;
+}
+
+bool overlay_is_mounted(Overlay *o, uint64_t generation)
+{
+        GHashTableIter iter;
+        gpointer value;
+
+        g_hash_table_iter_init(&iter, o->host->instances);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+                const GArray *mounted = ((Instance *)value)->row->mounted;
+
+                for (guint n = 0; n < mounted->len; n++) {
+                        const LayerRef *layer = &g_array_index(mounted, LayerRef, n);
+
+                        if (layer->overlay == o->row->id && (!generation || layer->generation == generation))
+                                return true;
+                }
+        }
+        return false;
+}
+
+static void announce_outdated(Overlay *o)
+{
+        GHashTableIter iter;
+        gpointer value;
+
+        g_hash_table_iter_init(&iter, o->host->instances);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+                Instance *i = value;
+
+                for (guint n = 0; n < i->row->mounted->len; n++)
+                        if (g_array_index(i->row->mounted, LayerRef, n).overlay == o->row->id) {
+                                instance_changed(i, "Outdated");
+                                break;
+                        }
+        }
+}
+
+gboolean overlay_publish(Overlay *o, GenerationRow *generation, Job *job, GError **error)
+{
+        uint64_t before = o->row->generation;
+        char *message = NULL;
+        int r;
+
+        g_ptr_array_add(o->row->generations, generation);
+        o->row->generation = generation->number;
+        job_set_finished(job, "done", "success", 0, "");
+        r = store_begin(o->host->store, &message);
+        if (r >= 0)
+                r = store_save_overlay(o->host->store, o->row, &message);
+        if (r >= 0)
+                r = store_save_job(o->host->store, job->row, &message);
+        if (r >= 0)
+                r = store_commit(o->host->store, &message);
+        else
+                store_rollback(o->host->store);
+        if (r < 0) {
+                o->row->generation = before;
+                g_ptr_array_remove_index(o->row->generations, o->row->generations->len - 1);
+                return host_store_error(error, r, message);
+        }
+        job_announce_finished(job);
+        overlay_changed(
+                o, "State", "Generation", "Generations", "Size", "Files", "Digest", "BuiltAt", "LastJob");
+        announce_outdated(o);
+        overlay_prune(o);
+        return TRUE;
+}
+
+/* Kept are the current generation, those mounted, and the newest ones up to KeepGenerations in all. */
+static bool is_kept(Overlay *o, guint index)
+{
+        const GenerationRow *g = o->row->generations->pdata[index];
+        unsigned keep = o->row->keep_generations ?: o->host->settings->keep_generations;
+        guint newer = o->row->generations->len - 1 - index;
+
+        if (g->number == o->row->generation || overlay_is_mounted(o, g->number))
+                return true;
+        for (guint n = index + 1; n < o->row->generations->len; n++)
+                if (((GenerationRow *)o->row->generations->pdata[n])->number == o->row->generation)
+                        newer--; /* the current one is counted apart */
+        return newer + 1 < keep;
+}
+
+void overlay_prune(Overlay *o)
+{
+        g_autoptr(GArray) unneeded = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+        g_autoptr(GError) error = NULL;
+        JobRow *row;
+
+        if (o->deletion || job_of_overlay(o->host, o->row->id, JOB_PRUNE, true) ||
+                job_of_overlay(o->host, o->row->id, JOB_PRUNE, false))
+                return;
+        for (guint n = 0; n < o->row->generations->len; n++)
+                if (!is_kept(o, n))
+                        g_array_append_val(
+                                unneeded, ((GenerationRow *)o->row->generations->pdata[n])->number);
+        if (unneeded->len == 0)
+                return;
+        row = job_row_for(o, JOB_PRUNE);
+        g_array_append_vals(row->generations, unneeded->data, unneeded->len);
+        if (!job_queue(o->host, row, 0, &error))
+                g_warning("Old generations of overlay \"%s\" stay: %s", o->row->name, error->message);
+}
+
+void overlay_prune_all(Host *host)
+{
+        GHashTableIter iter;
+        gpointer value;
+
+        g_hash_table_iter_init(&iter, host->overlays);
+        while (g_hash_table_iter_next(&iter, NULL, &value))
+                overlay_prune(value);
+}

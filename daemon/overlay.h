@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* An overlay: a named set of files laid over the game, in finished, immutable generations. */
+#pragma once
+
+#include "host.h"
+
+struct Overlay {
+        Host *host;
+        OverlayRow *row;
+        Job *deletion; /* queued or running */
+};
+
+typedef struct OverlaySettings {
+        bool has_description, has_time_limit, has_keep_generations;
+        char *description;
+        uint64_t time_limit; /* microseconds */
+        uint32_t keep_generations;
+} OverlaySettings;
+void overlay_settings_clear(OverlaySettings *settings);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(OverlaySettings, overlay_settings_clear)
+
+#define OVERLAY_SCRIPT_MAX (1024 * 1024) /* bytes */
+
+Overlay *overlay_new(Host *host, OverlayRow *row); /* takes the row */
+void overlay_free(Overlay *overlay);
+
+Overlay *overlay_find(Host *host, const char *name, GError **error); /* HOST_ERROR_NO_SUCH_OVERLAY */
+Overlay *overlay_by_id(Host *host, uint64_t id);
+Overlay *overlay_create(
+        Host *host, const char *name, const char *kind, const OverlaySettings *settings, GError **error);
+gboolean overlay_configure(Overlay *overlay, const OverlaySettings *settings, GError **error);
+gboolean overlay_set_script(Overlay *overlay, const char *text, GError **error);
+/* The same build asked for twice while queued is one job with both requesters. Returns: the job, borrowed. */
+Job *overlay_build(Overlay *overlay, uid_t uid, GError **error);
+/* HOST_ERROR_IN_USE while an instance lists it. */
+Job *overlay_delete(Overlay *overlay, uid_t uid, GError **error);
+gboolean overlay_forget(Overlay *overlay, GError **error);
+
+/* "empty", "building", "ready", "failed" */
+const char *overlay_state(Overlay *overlay);
+/* The current generation's row, NULL when there is none. */
+const GenerationRow *overlay_current(Overlay *overlay);
+/* Names of the instances that list it, sorted; owned. Every instance uses the game. */
+GPtrArray *overlay_users(Overlay *overlay);
+/* Whether a mount of any instance has a generation of it (0: any generation). */
+bool overlay_is_mounted(Overlay *overlay, uint64_t generation);
+/* A build finished: publishes its generation in the same transaction that ends the job. */
+gboolean overlay_publish(Overlay *overlay, GenerationRow *generation, Job *job, GError **error);
+/* Queues a job that deletes the generations nobody needs any more, if there are any. */
+void overlay_prune(Overlay *overlay);
+void overlay_prune_all(Host *host);
+#define overlay_changed(o, ...) host_changed((o)->host, OBJECT_OVERLAY, (o)->row->name, __VA_ARGS__)

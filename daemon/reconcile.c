@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "reconcile.h"
+#include "beneath.h"
+#include "filter-test.h"
+#include "instance.h"
+#include "job.h"
+#include "overlay.h"
+#include "paths.h"
+#include "staging.h"
+#include "util.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+typedef struct WishCheck {
+        Host *host;
+        char *name;
+} WishCheck;
+
+static void on_wish_applied(const char *result, const GError *error, void *userdata)
+{
+        if (error)
+                g_warning("%s", error->message);
+}
+
+/* Enabled is the wish, and systemd's symbolic link follows it. A program that was killed between the two
+ * finds them apart. */
+static void on_is_enabled(const char *result, const GError *error, void *userdata)
+{
+        WishCheck *check = userdata;
+        Instance *i = instance_find(check->host, check->name, NULL);
+        bool is_enabled = !error && g_str_equal(result, "enabled");
+
+        if (i && !i->op && i->row->enabled && !is_enabled)
+                systemd1_enable(check->host->systemd, i->server_unit, on_wish_applied, NULL);
+        else if (i && !i->op && !i->row->enabled && is_enabled)
+                systemd1_disable(check->host->systemd, i->server_unit, on_wish_applied, NULL);
+        g_free(check->name);
+        g_free(check);
+}
+
+static void on_unmounted(const GError *error, void *userdata)
+{
+        if (error)
+                g_warning("%s", error->message);
+}
+
+static void reconcile_instance(Host *host, Instance *i)
+{
+        const UnitState *mount = systemd1_unit(host->systemd, i->mount_unit);
+        WishCheck *check = g_new(WishCheck, 1);
+
+        *check = (WishCheck){host, g_strdup(i->row->name)};
+        systemd1_is_enabled(host->systemd, i->server_unit, on_is_enabled, check);
+        instance_unit_changed(i, i->server_unit, systemd1_unit(host->systemd, i->server_unit));
+        if (i->is_mounted && !i->row->mounted_by_hand && unit_state_is_stopped(mount) &&
+                instance_is_stopped(i)) {
+                g_message("Instance \"%s\" is mounted, but nothing runs on it: unmounting", i->row->name);
+                instance_unmount(i, false, on_unmounted, NULL);
+        }
+}
+
+/* Calls `visit` with each name in a directory of root's. */
+static void visit_names(int parent_fd, const char *path,
+        void (*visit)(Host *, const char *path, const char *name), Host *host)
+{
+        int fd = beneath_open(parent_fd, path, O_RDONLY | O_DIRECTORY, 0);
+        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+        if (!dir)
+                return; /* not made yet */
+        for (struct dirent *e; (e = readdir(dir));)
+                if (e->d_name[0] != '.')
+                        visit(host, path, e->d_name);
+        closedir(dir);
+}
+
+static void report(const char *path, const char *name)
+{
+        g_warning("Nobody knows " PATH_STATE "/%s/%s; it is kept, look at it and delete it by hand", path,
+                name);
+}
+
+static void check_instance_dir(Host *host, const char *path, const char *name)
+{
+        if (!g_hash_table_contains(host->instances, name))
+                report(path, name);
+}
+
+static void check_overlay_dir(Host *host, const char *path, const char *name)
+{
+        if (!overlay_by_id(host, strtoull(name, NULL, 10)))
+                report(path, name);
+}
+
+static void check_trash_dir(Host *host, const char *path, const char *name)
+{
+        Job *job = job_find(host, strtoull(name, NULL, 10), NULL);
+
+        if (!job || job_is_finished(job))
+                report(path, name);
+}
+
+/* What a running job's unit still needs while it starts stays; job-unit.c removes it in time. */
+static void sweep_staged(Host *host, const char *path, const char *name)
+{
+        Job *job = job_find(host, strtoull(name, NULL, 10), NULL);
+        int r = job && job_is_running(job) ? 0 : staging_remove(host->staging_fd, name);
+
+        if (r < 0)
+                g_warning("What was staged for job %s stays: %s", name, g_strerror(-r));
+}
+
+void reconcile(Host *host)
+{
+        g_autoptr(GList) instances = g_hash_table_get_values(host->instances);
+
+        instance_mounts_changed(host);
+        for (GList *l = instances; l; l = l->next)
+                reconcile_instance(host, l->data);
+        visit_names(host->state_fd, DIR_INSTANCES, check_instance_dir, host);
+        visit_names(host->state_fd, DIR_RUNTIME, check_instance_dir, host);
+        visit_names(host->state_fd, DIR_OVERLAYS, check_overlay_dir, host);
+        visit_names(host->state_fd, DIR_CACHE, check_overlay_dir, host);
+        visit_names(host->state_fd, DIR_OVERLAYS "/" DIR_TRASH, check_trash_dir, host);
+        visit_names(host->state_fd, DIR_CACHE "/" DIR_TRASH, check_trash_dir, host);
+        visit_names(host->state_fd, DIR_INSTANCES "/" DIR_TRASH, check_trash_dir, host);
+        visit_names(host->state_fd, DIR_RUNTIME "/" DIR_TRASH, check_trash_dir, host);
+        visit_names(host->staging_fd, ".", sweep_staged, host);
+        filter_test_begin(host);
+        jobs_resume(host);
+        overlay_prune_all(host);
+}
