@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "authority.h"
+
+#include <polkit/polkit.h>
+
+/* Kept once it could be had: it follows polkitd over restarts by itself, and making it takes several round
+ * trips. */
+static PolkitAuthority *the_authority;
+
+struct AuthorityCheck {
+        char *sender, *action;
+        PolkitDetails *details;
+        bool may_prompt;
+        AuthorityDone done; /* NULL: cancelled by the asker */
+        void *userdata;
+        GCancellable *cancellable;
+        guint timer;
+        bool is_timed_out;
+};
+
+static void check_finish(AuthorityCheck *c, Verdict verdict, const char *message)
+{
+        if (c->timer)
+                g_source_remove(c->timer);
+        if (c->done)
+                c->done(verdict, message, c->userdata);
+        g_object_unref(c->cancellable);
+        g_object_unref(c->details);
+        g_free(c->sender);
+        g_free(c->action);
+        g_free(c);
+}
+
+static void check_fail(AuthorityCheck *c, const GError *error)
+{
+        g_autofree char *late =
+                c->is_timed_out ? g_strdup_printf("polkit did not answer within %d s", AUTHORITY_TIMEOUT)
+                                : NULL;
+
+        check_finish(c, VERDICT_UNAVAILABLE, late ?: error->message);
+}
+
+static void on_checked(GObject *source, GAsyncResult *result, gpointer userdata)
+{
+        AuthorityCheck *c = userdata;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(PolkitAuthorizationResult) answer =
+                polkit_authority_check_authorization_finish(POLKIT_AUTHORITY(source), result, &error);
+
+        if (!answer)
+                check_fail(c, error);
+        else if (polkit_authorization_result_get_is_authorized(answer))
+                check_finish(c, VERDICT_YES, NULL);
+        else if (polkit_authorization_result_get_is_challenge(answer))
+                check_finish(c, VERDICT_CHALLENGE, NULL);
+        else
+                check_finish(c, VERDICT_NO, NULL);
+}
+
+static void check_send(AuthorityCheck *c)
+{
+        g_autoptr(PolkitSubject) subject = polkit_system_bus_name_new(c->sender);
+
+        polkit_authority_check_authorization(the_authority, subject, c->action, c->details,
+                c->may_prompt ? POLKIT_CHECK_AUTHORIZATION_FLAGS_ALLOW_USER_INTERACTION
+                              : POLKIT_CHECK_AUTHORIZATION_FLAGS_NONE,
+                c->cancellable, on_checked, c);
+}
+
+static void on_authority(GObject *source, GAsyncResult *result, gpointer userdata)
+{
+        AuthorityCheck *c = userdata;
+        g_autoptr(GError) error = NULL;
+        PolkitAuthority *authority = polkit_authority_get_finish(result, &error);
+
+        if (!authority) {
+                check_fail(c, error);
+                return;
+        }
+        g_set_object(&the_authority, authority);
+        g_object_unref(authority);
+        check_send(c);
+}
+
+static gboolean on_timeout(gpointer userdata)
+{
+        AuthorityCheck *c = userdata;
+
+        c->timer = 0;
+        c->is_timed_out = true;
+        g_cancellable_cancel(c->cancellable);
+        return G_SOURCE_REMOVE;
+}
+
+AuthorityCheck *authority_check(const char *sender, const char *action, GHashTable *details, bool may_prompt,
+        AuthorityDone done, void *userdata)
+{
+        AuthorityCheck *c = g_new0(AuthorityCheck, 1);
+        GHashTableIter iter;
+        gpointer key, value;
+
+        c->sender = g_strdup(sender);
+        c->action = g_strdup(action);
+        c->may_prompt = may_prompt;
+        c->done = done;
+        c->userdata = userdata;
+        c->cancellable = g_cancellable_new();
+        c->details = polkit_details_new();
+        g_hash_table_iter_init(&iter, details);
+        while (g_hash_table_iter_next(&iter, &key, &value))
+                polkit_details_insert(c->details, key, value);
+        if (!may_prompt)
+                c->timer = g_timeout_add_seconds(AUTHORITY_TIMEOUT, on_timeout, c);
+        if (the_authority)
+                check_send(c);
+        else
+                polkit_authority_get_async(c->cancellable, on_authority, c);
+        return c;
+}
+
+void authority_check_cancel(AuthorityCheck *c)
+{
+        c->done = NULL;
+        g_cancellable_cancel(c->cancellable);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "can.h"
+#include "gate.h"
+
+typedef struct Can {
+        Call *call;
+        GPtrArray *paths, *members; /* char * */
+        GStrvBuilder *answers;
+        guint next;
+        Call *probe; /* stands for the call that is asked about */
+        AuthorityCheck *check;
+} Can;
+
+static gboolean can_next(gpointer userdata);
+
+static void can_finish(Can *can)
+{
+        g_auto(GStrv) answers = g_strv_builder_end(can->answers);
+        Call *call = can->call;
+
+        g_ptr_array_unref(can->paths);
+        g_ptr_array_unref(can->members);
+        g_strv_builder_unref(can->answers);
+        g_free(can);
+        call_reply_strv(call, answers);
+}
+
+/* The probe borrows the asker; it was never counted nor stood in a line. */
+static Call *probe_new(Can *can, const GateRow *row)
+{
+        Call *probe = g_new0(Call, 1);
+
+        probe->gate = can->call->gate;
+        probe->caller = can->call->caller;
+        probe->row = row;
+        probe->action = row->action;
+        probe->details = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        g_hash_table_insert(probe->details, g_strdup("verb"), g_strdup(row->member));
+        return probe;
+}
+
+static void can_answer(Can *can, const char *word)
+{
+        if (can->probe) {
+                g_hash_table_unref(can->probe->details);
+                g_clear_pointer(&can->probe, g_free);
+        }
+        g_strv_builder_add(can->answers, word);
+        can->next++;
+        /* In a turn of its own: 256 answers in a row must not pile up on the stack. */
+        g_idle_add(can_next, can);
+}
+
+static void on_verdict(Verdict verdict, const char *message, void *userdata)
+{
+        Can *can = userdata;
+
+        can->check = NULL;
+        can_answer(can, verdict == VERDICT_YES ? "yes" : verdict == VERDICT_CHALLENGE ? "challenge" : "no");
+}
+
+static gboolean can_next(gpointer userdata)
+{
+        Can *can = userdata;
+        Gate *gate = can->call->gate;
+        const char *path, *interface;
+        const GateRow *row;
+
+        if (can->next == can->paths->len) {
+                can_finish(can);
+                return G_SOURCE_REMOVE;
+        }
+        path = can->paths->pdata[can->next];
+        interface = gate_table_interface_of(path);
+        row = interface ? gate_table_find(interface, can->members->pdata[can->next]) : NULL;
+        if (!row) {
+                can_answer(can, "no");
+                return G_SOURCE_REMOVE;
+        }
+        can->probe = probe_new(can, row);
+        if (can->call->caller->is_gone || !row->examine(can->probe, gate_host(gate), path, NULL, NULL))
+                can_answer(can, "no");
+        else if (call_uid(can->call) == 0)
+                can_answer(can, "yes");
+        else
+                can->check = authority_check(can->call->caller->name, can->probe->action, can->probe->details,
+                        false, on_verdict, can);
+        return G_SOURCE_REMOVE;
+}
+
+static int read_pairs(Can *can, sd_bus_message *m)
+{
+        const char *path, *member;
+        int r = sd_bus_message_enter_container(m, 'a', "(os)");
+
+        while (r >= 0 && (r = sd_bus_message_read(m, "(os)", &path, &member)) > 0) {
+                if (can->paths->len == CAN_MAX)
+                        return -E2BIG;
+                g_ptr_array_add(can->paths, g_strdup(path));
+                g_ptr_array_add(can->members, g_strdup(member));
+        }
+        return r;
+}
+
+int can_begin(Call *call)
+{
+        Can *can = g_new0(Can, 1);
+        g_autoptr(GError) error = NULL;
+
+        can->call = call;
+        can->paths = g_ptr_array_new_with_free_func(g_free);
+        can->members = g_ptr_array_new_with_free_func(g_free);
+        can->answers = g_strv_builder_new();
+        if (read_pairs(can, call->message) < 0) {
+                error = g_error_new(HOST_ERROR, HOST_ERROR_LIMIT_REACHED,
+                        "Can answers at most %d questions at once; ask in several calls", CAN_MAX);
+                g_ptr_array_unref(can->paths);
+                g_ptr_array_unref(can->members);
+                g_strv_builder_unref(can->answers);
+                g_free(can);
+                return call_fail(call, error);
+        }
+        can_next(can);
+        return 1;
+}

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gate.h"
+#include "audit.h"
+#include "paths.h"
+#include "sd-autoptr.h"
+
+#include "dbus/names.h"
+#include <pwd.h>
+#include <string.h>
+
+#define ON_BEHALF_OF_MAX 256 /* bytes */
+
+struct Gate {
+        sd_bus *bus;
+        Host *host;
+        sd_bus_slot *filter;
+        Callers *callers;
+        GHashTable *calls;    /* Call: every one that is not answered, as a set */
+        GHashTable *approved; /* sd_bus_message -> Call: on its way back through the read queue */
+        GHashTable *taken;    /* sd_bus_message -> Call: with its handler, which takes it from here */
+        GHashTable *lines;    /* "sender path" -> GQueue of Call */
+        GHashTable *pending;  /* uid -> number of calls held or at work */
+        GArray *outcasts;     /* uid_t */
+        uint64_t last_id;
+};
+
+Host *gate_host(Gate *gate)
+{
+        return gate->host;
+}
+
+bool gate_is_outcast(Gate *gate, uid_t uid)
+{
+        for (guint n = 0; n < gate->outcasts->len; n++)
+                if (g_array_index(gate->outcasts, uid_t, n) == uid)
+                        return true;
+        return false;
+}
+
+/* Lines */
+
+static char *line_key(sd_bus_message *m)
+{
+        return g_strconcat(sd_bus_message_get_sender(m), " ", sd_bus_message_get_path(m), NULL);
+}
+
+static void line_join(Gate *gate, Call *call)
+{
+        g_autofree char *key = line_key(call->message);
+
+        call->line = g_hash_table_lookup(gate->lines, key);
+        if (!call->line) {
+                call->line = g_queue_new();
+                g_hash_table_insert(gate->lines, g_steal_pointer(&key), call->line);
+        }
+        g_queue_push_tail(call->line, call);
+}
+
+/* Puts the message back for its handler. */
+static void gate_approve(Gate *gate, Call *call)
+{
+        int r = sd_bus_message_rewind(call->message, true);
+
+        g_hash_table_insert(gate->approved, call->message, call);
+        if (r >= 0)
+                r = sd_bus_enqueue_for_read(gate->bus, call->message);
+        if (r < 0) {
+                g_autoptr(GError) error = g_error_new(HOST_ERROR, HOST_ERROR_LIMIT_REACHED,
+                        "The service has no room for this call: %s", g_strerror(-r));
+
+                g_hash_table_remove(gate->approved, call->message);
+                call_fail(call, error);
+        }
+}
+
+/* Lets go whoever may at the head of the line. By its key: an answer on the way may end the line. */
+static void line_advance(Gate *gate, const char *key)
+{
+        GQueue *line;
+        Call *call;
+
+        while ((line = g_hash_table_lookup(gate->lines, key)) && (call = g_queue_peek_head(line)) &&
+                call->state == CALL_ALLOWED) {
+                g_queue_pop_head(line);
+                call->line = NULL;
+                gate_approve(gate, call);
+        }
+        if (line && g_queue_is_empty(line))
+                g_hash_table_remove(gate->lines, key);
+}
+
+/* The line goes on without this call. */
+static void line_leave(Gate *gate, Call *call)
+{
+        g_autofree char *key = line_key(call->message);
+
+        if (!call->line)
+                return;
+        g_queue_remove(call->line, call);
+        call->line = NULL;
+        line_advance(gate, key);
+}
+
+/* Calls */
+
+static unsigned pending_of(Gate *gate, uid_t uid)
+{
+        return GPOINTER_TO_UINT(g_hash_table_lookup(gate->pending, GUINT_TO_POINTER(uid)));
+}
+
+static void pending_add(Gate *gate, uid_t uid, int delta)
+{
+        unsigned n = pending_of(gate, uid) + (unsigned)delta;
+
+        if (n > 0)
+                g_hash_table_insert(gate->pending, GUINT_TO_POINTER(uid), GUINT_TO_POINTER(n));
+        else
+                g_hash_table_remove(gate->pending, GUINT_TO_POINTER(uid));
+}
+
+void gate_forget(Gate *gate, Call *call)
+{
+        if (!g_hash_table_remove(gate->calls, call))
+                return;
+        if (call->is_counted)
+                pending_add(gate, call->caller->uid, -1);
+        else
+                call->caller->pending--;
+        line_leave(gate, call);
+}
+
+Call *gate_take(Gate *gate, sd_bus_message *m)
+{
+        Call *call = NULL;
+
+        g_hash_table_steal_extended(gate->taken, m, NULL, (gpointer *)&call);
+        return call;
+}
+
+/* Refuses with a bus error of the standard or of ours, audited where the call would have changed something.
+ */
+static void gate_refuse(Call *call, const char *name, const char *message)
+{
+        (void)sd_bus_reply_method_errorf(call->message, name, "%s", message);
+        if (call->row->kind == ROW_CHANGE && call->caller->is_known)
+                audit_refused(call, message);
+        call_free(call);
+}
+
+static void gate_refuse_error(Call *call, const GError *error)
+{
+        gate_refuse(call, host_error_bus_name(error->code), error->message);
+}
+
+/* Verdicts */
+
+static void gate_allow(Gate *gate, Call *call)
+{
+        g_autofree char *key = line_key(call->message);
+
+        call->state = CALL_ALLOWED;
+        if (call->row->kind == ROW_CHANGE)
+                audit_accepted(call);
+        if (call->line)
+                line_advance(gate, key);
+        else
+                gate_approve(gate, call);
+}
+
+static void on_verdict(Verdict verdict, const char *message, void *userdata)
+{
+        Call *call = userdata;
+        g_autofree char *text = NULL;
+        bool may_prompt = sd_bus_message_get_allow_interactive_authorization(call->message) > 0;
+
+        call->check = NULL;
+        switch (verdict) {
+        case VERDICT_YES:
+                gate_allow(call->gate, call);
+                break;
+        case VERDICT_CHALLENGE:
+                if (may_prompt && call->state == CALL_CHECKING) {
+                        call->state = CALL_PROMPTING;
+                        line_leave(call->gate, call);
+                        call->check = authority_check(
+                                call->caller->name, call->action, call->details, true, on_verdict, call);
+                        break;
+                }
+                text = g_strdup_printf("%s needs authentication (%s), and nobody can be asked here",
+                        call->row->member, call->action);
+                gate_refuse(call, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, text);
+                break;
+        case VERDICT_NO:
+                text = g_strdup_printf(
+                        "User %u may not call %s here (%s)", call_uid(call), call->row->member, call->action);
+                gate_refuse(call, SD_BUS_ERROR_ACCESS_DENIED, text);
+                break;
+        case VERDICT_UNAVAILABLE:
+                text = g_strdup_printf("%s is refused, since polkit cannot be asked: %s; try again later",
+                        call->row->member, message);
+                gate_refuse(call, HOST_ERROR_PREFIX "AuthorizationUnavailable", text);
+                break;
+        }
+}
+
+/* Arguments */
+
+/* OnBehalfOf is the one option that the gate itself needs: the audit's first entry has it. Every call that
+ * changes something ends in its options. Returns: FALSE when it is no proper text. */
+static gboolean read_on_behalf_of(Call *call, GError **error)
+{
+        sd_bus_message *m = call->message;
+        g_autofree char *before =
+                g_strndup(call->row->signature, strlen(call->row->signature) - strlen("a{sv}"));
+        int r = *before ? sd_bus_message_skip(m, before) : 0;
+
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                const char *key, *type, *text;
+                char container;
+
+                r = sd_bus_message_read(m, "s", &key);
+                if (r >= 0)
+                        r = sd_bus_message_peek_type(m, &container, &type);
+                if (r >= 0 && g_str_equal(key, HOST_OPTION_ON_BEHALF_OF)) {
+                        if (!g_str_equal(type, "s") || (r = sd_bus_message_read(m, "v", "s", &text)) < 0 ||
+                                strlen(text) > ON_BEHALF_OF_MAX || strpbrk(text, "\n\r")) {
+                                g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
+                                        HOST_OPTION_ON_BEHALF_OF " must be one line of at most %d bytes",
+                                        ON_BEHALF_OF_MAX);
+                                return FALSE;
+                        }
+                        g_free(call->on_behalf_of);
+                        call->on_behalf_of = g_strdup(text);
+                } else if (r >= 0)
+                        r = sd_bus_message_skip(m, "v");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
+        return sd_bus_message_rewind(m, true) >= 0;
+}
+
+static gboolean call_examine(Call *call, GError **error)
+{
+        sd_bus_message *m = call->message;
+
+        if (call->row->kind == ROW_CHANGE && !read_on_behalf_of(call, error))
+                return FALSE;
+        if (!call->row->examine(call, call->gate->host, sd_bus_message_get_path(m), m, error))
+                return FALSE;
+        return sd_bus_message_rewind(m, true) >= 0;
+}
+
+/* Returns: whether one more call of this user may be held. */
+static bool count_call(Gate *gate, Call *call)
+{
+        Caller *caller = call->caller;
+
+        if (caller->uid != 0 && pending_of(gate, caller->uid) >= gate->host->settings->max_pending_calls)
+                return false;
+        caller->pending--;
+        pending_add(gate, caller->uid, 1);
+        call->is_counted = true;
+        return true;
+}
+
+static void on_caller_known(Caller *caller, void *userdata)
+{
+        Call *call = userdata;
+        Gate *gate = call->gate;
+        g_autoptr(GError) error = NULL;
+
+        if (!caller->is_known)
+                gate_refuse(call, SD_BUS_ERROR_ACCESS_DENIED, "The bus does not tell who calls");
+        else if (gate_is_outcast(gate, caller->uid))
+                gate_refuse(call, SD_BUS_ERROR_ACCESS_DENIED,
+                        "The users of game servers and builds may not call this service");
+        else if (!count_call(gate, call))
+                gate_refuse(call, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                        "Too many calls of this user wait for an answer (MaxPendingCallsPerUser); wait for "
+                        "some");
+        else if (!call_examine(call, &error))
+                gate_refuse_error(call, error);
+        else if (caller->uid == 0)
+                gate_allow(gate, call);
+        else
+                call->check =
+                        authority_check(caller->name, call->action, call->details, false, on_verdict, call);
+}
+
+/* The filter */
+
+static Call *call_new(Gate *gate, sd_bus_message *m, const GateRow *row)
+{
+        Call *call = g_new0(Call, 1);
+
+        call->gate = gate;
+        call->message = sd_bus_message_ref(m);
+        call->row = row;
+        call->action = row->action;
+        call->id = ++gate->last_id;
+        call->details = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        g_hash_table_insert(call->details, g_strdup("verb"), g_strdup(row->member));
+        call->caller = callers_get(gate->callers, sd_bus_message_get_sender(m));
+        call->caller->pending++;
+        g_hash_table_add(gate->calls, call);
+        line_join(gate, call);
+        return call;
+}
+
+static int refuse_message(sd_bus_message *m, const char *name, const char *what)
+{
+        (void)sd_bus_reply_method_errorf(m, name, "%s (%s.%s on %s)", what,
+                sd_bus_message_get_interface(m) ?: "no interface", sd_bus_message_get_member(m),
+                sd_bus_message_get_path(m));
+        return 1;
+}
+
+static bool row_fits_path(const GateRow *row, const char *path)
+{
+        const char *interface = gate_table_interface_of(path);
+
+        return !g_str_has_prefix(row->interface, HOST_BUS_NAME ".") ||
+               (interface && g_str_equal(interface, row->interface));
+}
+
+/* A message that has come back: its handler is next. Between the check and now its object may have gone. */
+static int gate_let_through(Gate *gate, Call *call)
+{
+        g_autoptr(GError) error = NULL;
+        sd_bus_message *m = call->message;
+        const char *action = call->action;
+
+        if (call->row->kind == ROW_READ) {
+                call_free(call);
+                return 0;
+        }
+        if (!call->row->examine(call, gate->host, sd_bus_message_get_path(m), m, &error)) {
+                call_fail(call, error);
+                return 1;
+        }
+        if (!g_str_equal(call->action, action)) {
+                /* It was allowed as something else: a requester who is none any more. */
+                gate_refuse(call, SD_BUS_ERROR_ACCESS_DENIED, "What this call needs has changed; call again");
+                return 1;
+        }
+        sd_bus_message_rewind(m, true);
+        g_hash_table_insert(gate->taken, m, call);
+        return 0;
+}
+
+static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
+{
+        Gate *gate = userdata;
+        const GateRow *row;
+        Call *call = NULL;
+        const char *interface;
+
+        if (sd_bus_message_is_method_call(m, NULL, NULL) <= 0)
+                return 0;
+        if (g_hash_table_steal_extended(gate->approved, m, NULL, (gpointer *)&call))
+                return gate_let_through(gate, call);
+        interface = sd_bus_message_get_interface(m);
+        row = interface ? gate_table_find(interface, sd_bus_message_get_member(m)) : NULL;
+        if (!row)
+                return refuse_message(m, SD_BUS_ERROR_UNKNOWN_METHOD, "There is no such call");
+        if (!row_fits_path(row, sd_bus_message_get_path(m)))
+                return refuse_message(m, SD_BUS_ERROR_UNKNOWN_OBJECT, "This object does not have this call");
+        if (!g_str_equal(sd_bus_message_get_signature(m, true), row->signature))
+                return refuse_message(m, SD_BUS_ERROR_INVALID_ARGS, "The arguments have the wrong types");
+        call = call_new(gate, m, row);
+        if (!call->caller->is_known && call->caller->pending > gate->host->settings->max_pending_calls)
+                gate_refuse(call, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                        "Too many calls wait for an answer; wait for some");
+        else
+                caller_when_known(call->caller, on_caller_known, call);
+        return 1;
+}
+
+/* A caller that left: questions to polkit on its behalf end, and nobody is prompted for it. */
+static void on_caller_gone(Caller *caller, void *userdata)
+{
+        Gate *gate = userdata;
+        GHashTableIter iter;
+        gpointer key;
+        g_autoptr(GPtrArray) left = g_ptr_array_new();
+
+        g_hash_table_iter_init(&iter, gate->calls);
+        while (g_hash_table_iter_next(&iter, &key, NULL))
+                if (((Call *)key)->caller == caller && ((Call *)key)->check)
+                        g_ptr_array_add(left, key);
+        for (guint n = 0; n < left->len; n++)
+                call_free(left->pdata[n]);
+}
+
+static void find_outcasts(Gate *gate)
+{
+        struct passwd *user;
+
+        gate->outcasts = g_array_new(FALSE, FALSE, sizeof(uid_t));
+        g_array_append_val(gate->outcasts, gate->host->server_uid);
+        for (unsigned slot = 0; slot < 16; slot++) {
+                g_autofree char *name = g_strdup_printf(USER_SANDBOX_PREFIX "%u", slot);
+
+                user = getpwnam(name);
+                if (user)
+                        g_array_append_val(gate->outcasts, user->pw_uid);
+        }
+}
+
+int gate_new(sd_bus *bus, Host *host, Gate **ret_gate)
+{
+        g_autoptr(Gate) gate = g_new0(Gate, 1);
+        int r;
+
+        gate->bus = bus;
+        gate->host = host;
+        /* Ids of calls stay apart over restarts, so that the audit's pairs do. */
+        gate->last_id = host_now();
+        gate->calls = g_hash_table_new(NULL, NULL);
+        gate->approved = g_hash_table_new(NULL, NULL);
+        gate->taken = g_hash_table_new(NULL, NULL);
+        gate->pending = g_hash_table_new(NULL, NULL);
+        gate->lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_queue_free);
+        find_outcasts(gate);
+        r = callers_new(bus, on_caller_gone, gate, &gate->callers);
+        if (r >= 0)
+                r = sd_bus_add_filter(bus, &gate->filter, on_message, gate);
+        if (r < 0)
+                return r;
+        *ret_gate = g_steal_pointer(&gate);
+        return 0;
+}
+
+void gate_free(Gate *gate)
+{
+        if (!gate)
+                return;
+        sd_bus_slot_unref(gate->filter);
+        for (GList *l = g_hash_table_get_keys(gate->calls), *i = l; i || (g_list_free(l), 0); i = i->next)
+                call_free(i->data);
+        callers_free(gate->callers);
+        g_hash_table_unref(gate->calls);
+        g_hash_table_unref(gate->approved);
+        g_hash_table_unref(gate->taken);
+        g_hash_table_unref(gate->pending);
+        g_hash_table_unref(gate->lines);
+        g_array_unref(gate->outcasts);
+        g_free(gate);
+}
