@@ -2,7 +2,7 @@
 #include "error.h"
 #include "dbus/names.h"
 
-G_DEFINE_QUARK(host-error-quark, host_error)
+G_DEFINE_QUARK(host - error - quark, host_error)
 
 const char *host_error_bus_name(int code)
 {

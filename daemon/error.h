@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the domain says when it refuses or fails: a code that becomes a bus error by dbus/error-list.h, and a sentence for a person. */
+/* What the domain says when it refuses or fails: a code that becomes a bus error by dbus/error-list.h, and a
+ * sentence for a person. */
 #pragma once
 
 #include "dbus/error-list.h"

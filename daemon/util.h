@@ -9,7 +9,7 @@
 static inline void close_fd(int *fd)
 {
         if (*fd >= 0)
-                (void) close(*fd);
+                (void)close(*fd);
         *fd = -1;
 }
 #define _cleanup_close_ __attribute__((cleanup(close_fd)))
