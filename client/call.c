@@ -116,14 +116,36 @@ int call_get_text(l4h_host *host, const ObjectType *type, const char *name, cons
         return 0;
 }
 
+/* Has the manager say where the object is: it has the better sentence for one that is not there. */
+static int call_locate(l4h_host *host, const ObjectType *type, const char *name, sd_bus_message **ret_reply)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = call_new(host, &manager_type, NULL, type->getter, &m);
+        if (r >= 0 && type == &job_type)
+                r = sd_bus_message_append(m, "t", (uint64_t)strtoull(name, NULL, 10));
+        else if (r >= 0)
+                r = sd_bus_message_append(m, "s", name);
+        if (r < 0)
+                return fail_build(host, r);
+        return call_send(host, m, ret_reply);
+}
+
 int call_find(l4h_host *host, const ObjectType *type, const char *name, void **ret)
 {
-        _cleanup_free_ char *path = NULL;
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        int r = object_path(type, name, &path);
-        if (r >= 0)
-                r = sd_bus_message_new_method_call(
-                        host->bus, &m, HOST_BUS_NAME, path, "org.freedesktop.DBus.Properties", "GetAll");
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL, *location = NULL;
+        const char *path = HOST_PATH;
+        int r;
+        if (type->getter) {
+                r = call_locate(host, type, name, &location);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_read(location, "o", &path);
+                if (r < 0)
+                        return host_fail_reply(host, r);
+        }
+
+        r = sd_bus_message_new_method_call(
+                host->bus, &m, HOST_BUS_NAME, path, "org.freedesktop.DBus.Properties", "GetAll");
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", type->interface);
         if (r < 0)

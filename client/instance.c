@@ -73,6 +73,7 @@ static const FieldType field_layers = {"a(ot)", layers_read, layers_done};
 const ObjectType instance_type = {
         .interface = HOST_IFACE_INSTANCE,
         .prefix = HOST_INSTANCE_PREFIX,
+        .getter = HOST_MEMBER_GetInstance,
         .size = sizeof(struct l4h_instance),
         .fields =
                 (const Field[]){

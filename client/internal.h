@@ -57,6 +57,7 @@ typedef struct Field {
 typedef struct ObjectType {
         const char *interface;
         const char *prefix; /* of its path, NULL for the manager */
+        const char *getter; /* the manager's method that finds one by name, or NULL */
         size_t size;
         const Field *fields; /* up to one without a name */
 } ObjectType;
@@ -122,7 +123,7 @@ int call_queue(
         l4h_host *host, const ObjectType *type, const char *name, const char *member, uint64_t *ret_job);
 /* Calls a method that takes nothing and answers with a text, to be freed. */
 int call_get_text(l4h_host *host, const ObjectType *type, const char *name, const char *member, char **ret);
-/* Reads all properties of an object. */
+/* Reads all properties of an object. `name` is ignored for the manager. */
 int call_find(l4h_host *host, const ObjectType *type, const char *name, void **ret);
 
 int settings_append(const l4h_settings *settings, sd_bus_message *m);

@@ -72,6 +72,7 @@ static const FieldType field_uids = {"au", uids_read, uids_done};
 const ObjectType job_type = {
         .interface = HOST_IFACE_JOB,
         .prefix = HOST_JOB_PREFIX,
+        .getter = HOST_MEMBER_GetJob,
         .size = sizeof(struct l4h_job),
         .fields =
                 (const Field[]){

@@ -72,6 +72,7 @@ static const FieldType field_generations = {"a(ttts)", generations_read, generat
 const ObjectType overlay_type = {
         .interface = HOST_IFACE_OVERLAY,
         .prefix = HOST_OVERLAY_PREFIX,
+        .getter = HOST_MEMBER_GetOverlay,
         .size = sizeof(struct l4h_overlay),
         .fields =
                 (const Field[]){

@@ -25,14 +25,15 @@ int verb_job_list(Ctl *ctl, char **arguments)
 /* Does something with each job named by its number. */
 static int each(Ctl *ctl, char **ids, int (*run)(Ctl *ctl, uint64_t id))
 {
+        uint64_t id;
+        for (char **word = ids; *word; word++)
+                if (!number_parse(*word, UINT64_MAX, &id, NULL))
+                        return usage_fail("'%s' is not the number of a job.", *word);
+
         int status = EXIT_DONE;
-        for (; *ids; ids++) {
-                uint64_t id;
-                if (!number_parse(*ids, UINT64_MAX, &id, NULL))
-                        return usage_fail("'%s' is not the number of a job.", *ids);
-                if (run(ctl, id) != EXIT_DONE)
+        for (; *ids; ids++)
+                if (number_parse(*ids, UINT64_MAX, &id, NULL) && run(ctl, id) != EXIT_DONE)
                         status = EXIT_FAILED;
-        }
         return status;
 }
 

@@ -129,7 +129,7 @@ static int verb_run(const VerbRow *verb, Ctl *ctl, char **arguments)
         agent_stop();
         l4h_unref(ctl->host);
 
-        if (fflush(stdout) != 0) {
+        if (fflush(stdout) != 0 || ferror(stdout)) {
                 fprintf(stderr, "Cannot write to standard output: %s.\n", strerror(errno));
                 return EXIT_FAILED;
         }
