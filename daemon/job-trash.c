@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define UID_NOBODY       65534
 #define EMPTY_TIME_LIMIT (UINT64_C(3600) * G_USEC_PER_SEC)
 
 static const char *const roots[] = {DIR_OVERLAYS, DIR_CACHE, DIR_INSTANCES, DIR_RUNTIME};
@@ -204,7 +205,7 @@ static int trash_userns(Trash *t)
                 return fail(-ESRCH, &t->message, "There is no user %s; run systemd-sysusers", t->slot_user);
         /* Whiteouts in an upper layer are root's. A file whose owner has no mapping could not even be
          * deleted. */
-        return staging_userns_new((IdPair[]){{t->server_uid, user->pw_uid}, {0, 0}}, 2);
+        return staging_userns_new((IdPair[]){{t->server_uid, user->pw_uid}, {0, UID_NOBODY}}, 2);
 }
 
 static int stage_tree(Trash *t, int trash_fd, const char *name, int job_fd, int userns_fd)
