@@ -19,10 +19,12 @@ static int job_report(const Ctl *ctl, const l4h_job *job)
                 return EXIT_DONE;
 
         _cleanup_free_ char *what = job_describe(job);
-        const char *message = *l4h_job_get_message(job) ? l4h_job_get_message(job) : l4h_job_get_result(job);
+        const char *message = l4h_job_get_message(job);
+        if (!*message && !is_good)
+                message = l4h_job_get_result(job);
         _cleanup_free_ char *text = format_text(message);
-        fprintf(is_good ? stdout : stderr, "Job %" PRIu64 " (%s) %s: %s\n", l4h_job_get_id(job), what,
-                l4h_job_get_state(job), text);
+        fprintf(is_good ? stdout : stderr, "Job %" PRIu64 " (%s) %s%s%s\n", l4h_job_get_id(job), what,
+                l4h_job_get_state(job), *text ? ": " : ".", text);
         if (!is_good && *l4h_job_get_unit(job))
                 fprintf(stderr, "What it printed: journalctl -u %s\n", l4h_job_get_unit(job));
         return is_good ? EXIT_DONE : EXIT_FAILED;
