@@ -34,7 +34,8 @@ cat > srcds_run <<'END'
 cd "$(dirname "$0")"
 echo "started: $*"
 trap 'echo asked to stop; exit 0' INT TERM
-while :; do sleep 1000 & wait; done
+exec {nothing}<> <(:)
+while :; do read -r -u $nothing -t 1000; done
 END
 chmod 755 srcds_run
 echo original > left4dead2/readme.txt
