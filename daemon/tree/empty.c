@@ -83,15 +83,18 @@ static gboolean entry_delete(int dir_fd, const char *name)
 
 static gboolean move_up(Emptying *e, int dir_fd, const char *name)
 {
-        unlock_directory(dir_fd, name); /* a directory's ".." changes */
-        do {
+        unlock_directory(dir_fd, name); /* its ".." changes, so that it must be writable */
+        for (;; e->moved++) {
                 char number[24];
 
-                (void)g_snprintf(number, sizeof(number), "%" PRIu64, e->moved++);
-                if (renameat2(dir_fd, name, e->fd, number, RENAME_NOREPLACE) >= 0)
+                (void)g_snprintf(number, sizeof(number), "%" PRIu64, e->moved);
+                if (renameat2(dir_fd, name, e->fd, number, RENAME_NOREPLACE) >= 0) {
+                        e->moved++;
                         return TRUE;
-        } while (errno == EEXIST);
-        return FALSE;
+                }
+                if (errno != EEXIST)
+                        return FALSE;
+        }
 }
 
 /* Takes everything out of a subdirectory of the top and deletes it. Returns: whether it is gone. */
