@@ -252,8 +252,7 @@ static const Property properties[] = {
         { "RuntimeMaxUSec",          229, ALWAYS, write_time_limit },
         /* Children that are left go with the unit. */
         { "KillMode",                187, ALWAYS, write_text, "control-group" },
-        /* What is stopped is thrown away; and the first process of a process namespace ignores SIGTERM: a script would
-         * go on behind the command that it was waiting for. */
+        /* To end by SIGTERM counts as success: stopped by a person or by the host's shutdown, it would look done. */
         { "KillSignal",              187, ALWAYS, write_int, .number = SIGKILL },
         { "TimeoutStopUSec",         188, ALWAYS, write_uint64, .number = 10 * G_USEC_PER_SEC },
 
@@ -304,7 +303,8 @@ static const Property properties[] = {
         { "DevicePolicy",            208, ALWAYS, write_text, "closed" },
 
         /* --- Which processes it sees, and what it could share with them --- */
-        { "PrivatePIDs",             257, ALWAYS, write_text, "yes" },
+        /* Not PrivatePIDs: 257 then misses the end of a process that ends at once, and takes any exit status for success
+         * (6 of 400). The slot's own user keeps it from others' processes as well. */
         { "ProtectProc",             247, ALWAYS, write_text, "invisible" },
         { "ProcSubset",              247, ALWAYS, write_text, "pid" },
         { "PrivateIPC",              248, ALWAYS, write_bool, .number = true },
