@@ -10,6 +10,7 @@
 
 #include "sandbox.h"
 #include "address-filter.h"
+#include "dbus/names.h"
 #include "paths.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -160,7 +161,7 @@ static int write_identifier(sd_bus_message *m, const Property *p, const SandboxS
 
 static int write_log_fields(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
 {
-        g_autofree char *field = g_strdup_printf("LEFT4ME_JOB=%" PRIu64, spec->job);
+        g_autofree char *field = g_strdup_printf(HOST_JOURNAL_JOB "=%" PRIu64, spec->job);
         int r = property_open(m, p->name, "aay");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "ay");
