@@ -11,7 +11,7 @@ static pid_t agent = 0;
 
 /* Between fork and exec. The agent registers for its parent, says so by closing `notify_fd`, and steps back
  * (--fallback) where the session has an agent of its own. */
-static _Noreturn void agent_exec(int notify_fd, pid_t parent)
+static _Noreturn void agent_exec(int notify_fd, int terminal, pid_t parent)
 {
         char fd[16];
         (void)snprintf(fd, sizeof fd, "%d", notify_fd);
@@ -19,29 +19,23 @@ static _Noreturn void agent_exec(int notify_fd, pid_t parent)
                 _exit(EXIT_FAILED);
 
         /* What it asks is for the person, wherever our own output goes. */
-        int terminal = open("/dev/tty", O_RDWR | O_NOCTTY);
-        if (terminal >= 0) {
-                (void)dup2(terminal, STDIN_FILENO);
-                (void)dup2(terminal, STDOUT_FILENO);
-                (void)dup2(terminal, STDERR_FILENO);
-                if (terminal > STDERR_FILENO)
-                        (void)close(terminal);
-        }
+        (void)dup2(terminal, STDIN_FILENO);
+        (void)dup2(terminal, STDOUT_FILENO);
+        (void)dup2(terminal, STDERR_FILENO);
         execl("/usr/bin/pkttyagent", "pkttyagent", "--notify-fd", fd, "--fallback", NULL);
         _exit(EXIT_FAILED);
 }
 
-void agent_start(void)
+static void agent_spawn(int terminal)
 {
         int notify[2];
-        if (geteuid() == 0 || pipe(notify) < 0)
+        if (pipe2(notify, O_CLOEXEC) < 0)
                 return;
-
         pid_t self = getpid();
         agent = fork();
         if (agent == 0) {
-                (void)close(notify[0]);
-                agent_exec(notify[1], self);
+                (void)fcntl(notify[1], F_SETFD, 0);
+                agent_exec(notify[1], terminal, self);
         }
         (void)close(notify[1]);
 
@@ -51,6 +45,17 @@ void agent_start(void)
                 while (read(notify[0], &byte, 1) > 0)
                         ;
         (void)close(notify[0]);
+}
+
+void agent_start(void)
+{
+        if (geteuid() == 0)
+                return;
+        int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+        if (terminal < 0)
+                return;
+        agent_spawn(terminal);
+        (void)close(terminal);
 }
 
 void agent_stop(void)
