@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The routing tables are read from /proc, not asked of getifaddrs(3): that would take netlink sockets, which
+ * the service needs for nothing else; and a neighbour behind a route without an address of ours would be
+ * missed. */
 
 #include "address-filter.h"
 #include <arpa/inet.h>
 #include <errno.h>
-#include <ifaddrs.h>
-#include <netinet/in.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+
+#define PATH_ROUTES_4 "/proc/self/net/fib_trie"
+#define PATH_ROUTES_6 "/proc/self/net/ipv6_route"
+
+/* What is shorter is a tunnel that carries the internet, and not a network of this host's. */
+#define SHORTEST_LINK 8
 
 static const struct {
         const char *address;
@@ -38,72 +46,89 @@ static bool prefix_is_known(const GArray *prefixes, const AddressPrefix *wanted)
         return false;
 }
 
-static void prefix_add(GArray *prefixes, int family, const void *address, unsigned length)
+static void prefix_add(GArray *prefixes, const AddressPrefix *prefix)
 {
-        AddressPrefix prefix = {.family = family, .length = length};
-        memcpy(prefix.address, address, address_prefix_size(&prefix));
-        for (unsigned bit = length; bit < 8 * sizeof(prefix.address); bit++)
-                prefix.address[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-        if (!prefix_is_known(prefixes, &prefix))
-                g_array_append_val(prefixes, prefix);
+        if (!prefix_is_known(prefixes, prefix))
+                g_array_append_vals(prefixes, prefix, 1);
 }
 
-/* Returns: the bytes of an IPv4 or IPv6 address, borrowed; NULL for others. */
-static const uint8_t *sockaddr_bytes(const struct sockaddr *sa)
+static void add_never_reached(GArray *prefixes)
 {
-        if (sa && sa->sa_family == AF_INET)
-                return (const uint8_t *)&((const struct sockaddr_in *)(const void *)sa)->sin_addr;
-        if (sa && sa->sa_family == AF_INET6)
-                return (const uint8_t *)&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
-        return NULL;
+        for (size_t i = 0; i < G_N_ELEMENTS(never_reached); i++) {
+                AddressPrefix prefix = {.length = never_reached[i].length};
+                prefix.family = strchr(never_reached[i].address, ':') ? AF_INET6 : AF_INET;
+                if (inet_pton(prefix.family, never_reached[i].address, prefix.address) != 1)
+                        g_assert_not_reached();
+                prefix_add(prefixes, &prefix);
+        }
 }
 
-static unsigned mask_length(const uint8_t *mask, size_t size)
+/* A line "|-- ADDRESS" and below it one "/LENGTH SCOPE TYPE" for each route; other lines are the tree's inner
+ * nodes. Returns: 0; -EBADMSG when there is not even the route to loopback, and so another format. */
+static int read_routes_4(GArray *prefixes, FILE *routes)
 {
-        unsigned length = 0;
-        for (size_t i = 0; i < size; i++)
-                length += (unsigned)__builtin_popcount(mask[i]);
-        return length;
+        AddressPrefix prefix = {.family = AF_INET};
+        char line[256], address[INET_ADDRSTRLEN], scope[16];
+        int r = -EBADMSG;
+
+        while (fgets(line, sizeof(line), routes))
+                if (sscanf(line, " |-- %15s", address) == 1) {
+                        if (inet_pton(AF_INET, address, prefix.address) != 1)
+                                return -EBADMSG;
+                } else if (sscanf(line, " /%u %15s", &prefix.length, scope) == 2 &&
+                           prefix.length >= SHORTEST_LINK && prefix.length <= 32 &&
+                           (g_str_equal(scope, "host") || g_str_equal(scope, "link"))) {
+                        prefix_add(prefixes, &prefix);
+                        r = 0;
+                }
+        return r;
 }
 
-static void interface_add(GArray *prefixes, const struct ifaddrs *interface)
+/* A line is "DESTINATION LENGTH SOURCE LENGTH GATEWAY METRIC ...", in hexadecimal. Returns: 0 or -EBADMSG. */
+static int read_routes_6(GArray *prefixes, FILE *routes)
 {
-        const uint8_t *address = sockaddr_bytes(interface->ifa_addr);
-        if (!address)
-                return;
-        int family = interface->ifa_addr->sa_family;
-        unsigned size = family == AF_INET ? 4 : 16;
-        prefix_add(prefixes, family, address, 8 * size);
+        AddressPrefix prefix = {.family = AF_INET6};
+        char line[256], destination[33], gateway[33];
 
-        const uint8_t *mask = sockaddr_bytes(interface->ifa_netmask);
-        if (!mask)
-                return;
-        unsigned length = mask_length(mask, size);
-        prefix_add(prefixes, family, address, length);
-        /* The peer's address, whose prefix it then is, or the broadcast address, which is in the same. */
-        const uint8_t *other = sockaddr_bytes(interface->ifa_dstaddr);
-        if (other)
-                prefix_add(prefixes, family, other, length);
+        while (fgets(line, sizeof(line), routes)) {
+                if (sscanf(line, "%32s %x %*s %*s %32s", destination, &prefix.length, gateway) != 3 ||
+                        strspn(destination, "0123456789abcdef") != 32 || prefix.length > 128)
+                        return -EBADMSG;
+                if (prefix.length < SHORTEST_LINK || strspn(gateway, "0") != 32)
+                        continue;
+                for (size_t i = 0; i < sizeof(prefix.address); i++)
+                        prefix.address[i] = (uint8_t)(g_ascii_xdigit_value(destination[2 * i]) << 4 |
+                                                      g_ascii_xdigit_value(destination[2 * i + 1]));
+                prefix_add(prefixes, &prefix);
+        }
+        return 0;
+}
+
+static int add_routes(GArray *prefixes, const char *path, int (*read_routes)(GArray *, FILE *))
+{
+        FILE *routes = fopen(path, "re");
+        if (!routes)
+                return -errno;
+        int r = read_routes(prefixes, routes);
+        if (ferror(routes))
+                r = -EIO;
+        fclose(routes);
+        return r;
 }
 
 GArray *address_filter_collect(int *ret_error)
 {
-        struct ifaddrs *interfaces;
-        if (getifaddrs(&interfaces) < 0) {
-                *ret_error = -errno;
+        g_autoptr(GArray) prefixes = g_array_new(FALSE, FALSE, sizeof(AddressPrefix));
+        add_never_reached(prefixes);
+        int r = add_routes(prefixes, PATH_ROUTES_4, read_routes_4);
+        if (r >= 0) {
+                r = add_routes(prefixes, PATH_ROUTES_6, read_routes_6);
+                if (r == -ENOENT) /* a kernel without IPv6 */
+                        r = 0;
+        }
+        if (r < 0) {
+                *ret_error = r;
                 return NULL;
         }
-
-        GArray *prefixes = g_array_new(FALSE, FALSE, sizeof(AddressPrefix));
-        for (size_t i = 0; i < G_N_ELEMENTS(never_reached); i++) {
-                uint8_t address[16];
-                int family = strchr(never_reached[i].address, ':') ? AF_INET6 : AF_INET;
-                if (inet_pton(family, never_reached[i].address, address) != 1)
-                        g_assert_not_reached();
-                prefix_add(prefixes, family, address, never_reached[i].length);
-        }
-        for (const struct ifaddrs *i = interfaces; i; i = i->ifa_next)
-                interface_add(prefixes, i);
-        freeifaddrs(interfaces);
-        return prefixes;
+        return g_steal_pointer(&prefixes);
 }

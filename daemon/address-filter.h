@@ -20,6 +20,7 @@ static inline size_t address_prefix_size(const AddressPrefix *prefix)
         return prefix->family == AF_INET ? 4 : 16;
 }
 
-/* The constant list and what getifaddrs(3) says now. Returns: an array of AddressPrefix without duplicates;
+/* The constant list and what the kernel's routing tables say now: each address of this host, and what it
+ * reaches without a gateway. See proc(5), /proc/net. Returns: an array of AddressPrefix without duplicates;
  * NULL with a negative errno in *ret_error. */
 GArray *address_filter_collect(int *ret_error);

@@ -2,6 +2,7 @@
 
 #include "daemon/address-filter.h"
 #include <arpa/inet.h>
+#include <errno.h>
 #include <sched.h>
 
 /* The list of the design; what this host adds is looked for apart. */
@@ -49,9 +50,9 @@ static void test_constant_list(void)
                         g_error("%s can be reached", wanted[i]);
 }
 
-static void add_address(const char *arguments)
+static void ip(const char *arguments)
 {
-        g_autofree char *command = g_strdup_printf("ip address add %s dev lo", arguments);
+        g_autofree char *command = g_strdup_printf("ip %s", arguments);
         g_autoptr(GError) error = NULL;
         int status;
         g_spawn_command_line_sync(command, NULL, NULL, &status, &error);
@@ -59,28 +60,62 @@ static void add_address(const char *arguments)
         g_assert_true(g_spawn_check_wait_status(status, NULL));
 }
 
-/* In a network of its own, with addresses that a host could have. */
-static void test_own_addresses(void)
+static void set_up_network(void)
 {
-        static const char *const expected[] = {
+        g_assert_cmpint(unshare(CLONE_NEWNET), ==, 0);
+        ip("link set lo up");
+        ip("link add veth0 type veth peer name veth1");
+        ip("link set veth0 up");
+        ip("link set veth1 up");
+        ip("address add 198.51.100.77/26 dev veth0");
+        ip("address add 192.0.2.1 peer 203.0.113.9/32 dev veth0");
+        ip("-6 address add 2001:db8:1::5/64 dev veth0 nodad");
+        ip("route add 5.5.5.0/24 via 198.51.100.66");
+        ip("route add default via 198.51.100.65");
+        ip("route add 0.0.0.0/1 dev veth0");
+        ip("route add 6.6.6.0/24 dev veth0");
+        ip("-6 route add default via 2001:db8:1::1 dev veth0");
+        ip("-6 route add 2001:db8:6::/48 dev veth0");
+        ip("-6 route add 2001:db8:7::/48 via 2001:db8:1::1 dev veth0");
+        ip("-6 route add 2000::/3 dev veth0");
+}
+
+/* In a network of its own, with what a host could have. */
+static void test_this_host(void)
+{
+        static const char *const denied[] = {
                 "198.51.100.77/32",
                 "198.51.100.64/26", /* an address and its link */
                 "192.0.2.1/32",
-                "203.0.113.0/24", /* an address with a peer behind it */
+                "203.0.113.9/32", /* an address and its peer */
+                "6.6.6.0/24",     /* neighbours without an address of ours among them */
                 "2001:db8:1::5/128",
                 "2001:db8:1::/64",
+                "2001:db8:6::/48",
         };
-        g_assert_cmpint(unshare(CLONE_NEWNET), ==, 0);
-        add_address("198.51.100.77/26");
-        add_address("192.0.2.1 peer 203.0.113.9/24");
-        add_address("2001:db8:1::5/64");
-
+        static const char *const open[] = {
+                "5.5.5.0/24", "2001:db8:7::/48",              /* behind a gateway */
+                "0.0.0.0/0", "0.0.0.0/1", "::/0", "2000::/3", /* the internet */
+        };
+        set_up_network();
         guint n;
         g_autoptr(GHashTable) set = collect(&n);
-        for (size_t i = 0; i < G_N_ELEMENTS(expected); i++)
-                if (!g_hash_table_contains(set, expected[i]))
-                        g_error("%s can be reached", expected[i]);
+        for (size_t i = 0; i < G_N_ELEMENTS(denied); i++)
+                if (!g_hash_table_contains(set, denied[i]))
+                        g_error("%s can be reached", denied[i]);
+        for (size_t i = 0; i < G_N_ELEMENTS(open); i++)
+                if (g_hash_table_contains(set, open[i]))
+                        g_error("%s cannot be reached", open[i]);
         g_assert_cmpuint(g_hash_table_size(set), ==, n);
+}
+
+/* What is not understood is no empty list. */
+static void test_no_routes(void)
+{
+        int error = 0;
+        g_assert_cmpint(unshare(CLONE_NEWNET), ==, 0);
+        g_assert_null(address_filter_collect(&error));
+        g_assert_cmpint(error, ==, -EBADMSG);
 }
 
 static void test_host_bits_are_zero(void)
@@ -98,7 +133,8 @@ int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/address-filter/constant-list", test_constant_list);
-        g_test_add_func("/address-filter/own-addresses", test_own_addresses);
+        g_test_add_func("/address-filter/this-host", test_this_host);
         g_test_add_func("/address-filter/host-bits-are-zero", test_host_bits_are_zero);
+        g_test_add_func("/address-filter/no-routes", test_no_routes);
         return g_test_run();
 }
