@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#define CALLS_AT_ONCE 128 /* the service takes 256, and a chunk must be answered before the call times out   \
+                           */
+
 #define X(name) name,
 static const char *const manager_methods[] = {HOST_MANAGER_METHODS(X) NULL};
 static const char *const instance_methods[] = {HOST_INSTANCE_METHODS(X) NULL};
@@ -49,7 +52,7 @@ static int answers_read(sd_bus_message *reply, size_t n, l4h_answer *answers)
         return r;
 }
 
-int l4h_can(l4h_host *host, const l4h_call *calls, size_t n_calls, l4h_answer *ret_answers)
+static int can_ask(l4h_host *host, const l4h_call *calls, size_t n_calls, l4h_answer *ret_answers)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         int r = sd_bus_message_new_method_call(
@@ -68,4 +71,16 @@ int l4h_can(l4h_host *host, const l4h_call *calls, size_t n_calls, l4h_answer *r
                 return r;
         r = answers_read(reply, n_calls, ret_answers);
         return r < 0 ? host_fail_reply(host, r) : 0;
+}
+
+int l4h_can(l4h_host *host, const l4h_call *calls, size_t n_calls, l4h_answer *ret_answers)
+{
+        for (size_t done = 0; done < n_calls;) {
+                size_t n = n_calls - done < CALLS_AT_ONCE ? n_calls - done : CALLS_AT_ONCE;
+                int r = can_ask(host, calls + done, n, ret_answers + done);
+                if (r < 0)
+                        return r;
+                done += n;
+        }
+        return 0;
 }
