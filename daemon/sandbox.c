@@ -16,6 +16,10 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <unistd.h>
+
+/* Every i386 program needs it, and finds the host's. */
+#define PATH_I386_LOADER "/lib/ld-linux.so.2"
 
 typedef struct Property Property;
 typedef int (*PropertyWriter)(sd_bus_message *m, const Property *p, const SandboxSpec *spec);
@@ -77,6 +81,13 @@ static int write_words(sd_bus_message *m, const Property *p, const SandboxSpec *
         if (r >= 0)
                 r = sd_bus_message_append_strv(m, words);
         return r < 0 ? r : property_close(m);
+}
+
+static int write_architectures(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        bool has_i386 = access(PATH_I386_LOADER, F_OK) == 0;
+        return sd_bus_message_append(
+                m, "(sv)", p->name, "as", has_i386 ? 2 : 1, "native", has_i386 ? "x86" : NULL);
 }
 
 static int write_filter(sd_bus_message *m, const Property *p, bool allow)
@@ -341,8 +352,8 @@ static const Property properties[] = {
         { "RestrictRealtime",        231, ALWAYS, write_bool, .number = true },
         { "LockPersonality",         235, ALWAYS, write_bool, .number = true },
         { "MemoryDenyWriteExecute",  231, ALWAYS, write_bool, .number = true },
-        /* steamcmd is an i386 program. */
-        { "SystemCallArchitectures", 209, ALWAYS, write_words, "native x86" },
+        /* And i386's, which is steamcmd's, where the host can run its programs. */
+        { "SystemCallArchitectures", 209, ALWAYS, write_architectures },
         { "SystemCallFilter",        187, ALWAYS, write_allowed, "@system-service" },
         { "SystemCallFilter",        187, ALWAYS, write_denied, "@privileged @resources @keyring" },
         /* A tool that asks for too much is told so, not killed without a word. */
