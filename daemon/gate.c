@@ -435,11 +435,14 @@ int gate_new(sd_bus *bus, Host *host, Gate **ret_gate)
 
 void gate_free(Gate *gate)
 {
+        g_autoptr(GList) calls = NULL;
+
         if (!gate)
                 return;
         sd_bus_slot_unref(gate->filter);
-        for (GList *l = g_hash_table_get_keys(gate->calls), *i = l; i || (g_list_free(l), 0); i = i->next)
-                call_free(i->data);
+        calls = g_hash_table_get_keys(gate->calls);
+        for (GList *l = calls; l; l = l->next)
+                call_free(l->data);
         callers_free(gate->callers);
         g_hash_table_unref(gate->calls);
         g_hash_table_unref(gate->approved);

@@ -124,8 +124,20 @@ int host_new(LayersWay way, Host **ret_host, char **ret_message)
         return 0;
 }
 
+static void free_instance(gpointer instance, gpointer userdata)
+{
+        instance_free(instance);
+}
+
+static void free_overlay(gpointer overlay, gpointer userdata)
+{
+        overlay_free(overlay);
+}
+
 void host_free(Host *host)
 {
+        g_autoptr(GList) instances = NULL, overlays = NULL;
+
         if (!host)
                 return;
         /* The listener goes first: nobody is told that the program forgets. */
@@ -134,12 +146,10 @@ void host_free(Host *host)
                 g_source_remove(host->schedule);
         g_clear_pointer(&host->mounts, mounts_watch_free);
         g_clear_pointer(&host->systemd, systemd1_free);
-        for (GList *l = g_hash_table_get_values(host->instances), *i = l; i || (g_list_free(l), 0);
-                i = i->next)
-                instance_free(i->data);
-        for (GList *l = g_hash_table_get_values(host->overlays), *i = l; i || (g_list_free(l), 0);
-                i = i->next)
-                overlay_free(i->data);
+        instances = g_hash_table_get_values(host->instances);
+        g_list_foreach(instances, free_instance, NULL);
+        overlays = g_hash_table_get_values(host->overlays);
+        g_list_foreach(overlays, free_overlay, NULL);
         for (GTreeNode *n; (n = g_tree_node_first(host->jobs));)
                 job_free(g_tree_node_value(n));
         g_hash_table_unref(host->instances);
