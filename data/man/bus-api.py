@@ -91,8 +91,8 @@ def actions(policy):
 
 def errors(header):
     with open(header, encoding="utf-8") as file:
-        for name, errno in re.findall(r'X\(\w+, "(\w+)", (E\w+)\)', file.read()):
-            yield f".TP\n.B org.left4me.Host1.Error.{name}\n{errno}"
+        rows = re.findall(r'X\(\w+, "(\w+)", (E\w+)\)', file.read())
+    yield ",\n".join(f"\\fB{name}\\fR ({errno})" for name, errno in rows) + "."
 
 
 def main(template, policy, header, *interfaces):
