@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define CALLS_AT_ONCE 128 /* the service takes 256, and a chunk must be answered before the call times out   \
-                           */
+/* The service takes 256; a chunk must be answered before the call times out. */
+#define CALLS_AT_ONCE 128
 
 #define X(name) name,
 static const char *const manager_methods[] = {HOST_MANAGER_METHODS(X) NULL};

@@ -272,7 +272,7 @@ typedef struct l4h_call {
 /* The methods that objects of a kind have. Returns: a static NULL-terminated array. */
 const char *const *l4h_kind_get_methods(l4h_kind kind);
 
-/* Asks what this caller would be told, without a password prompt. Writes one answer for each call, as many as there are.
+/* Asks what this caller would be told, without a password prompt. Writes one answer for each call.
  * Returns: 0, or a negative errno with the answers undefined. */
 int l4h_can(l4h_host *host, const l4h_call *calls, size_t n_calls, l4h_answer *ret_answers);
 
