@@ -2,6 +2,8 @@
 #include "can.h"
 #include "gate.h"
 
+#include "dbus/names.h"
+
 typedef struct Can {
         Call *call;
         GPtrArray *paths, *members; /* char * */
@@ -56,7 +58,9 @@ static void on_verdict(Verdict verdict, const char *message, void *userdata)
         Can *can = userdata;
 
         can->check = NULL;
-        can_answer(can, verdict == VERDICT_YES ? "yes" : verdict == VERDICT_CHALLENGE ? "challenge" : "no");
+        can_answer(can, verdict == VERDICT_YES         ? HOST_CAN_YES
+                        : verdict == VERDICT_CHALLENGE ? HOST_CAN_CHALLENGE
+                                                       : HOST_CAN_NO);
 }
 
 static gboolean can_next(gpointer userdata)
@@ -74,14 +78,14 @@ static gboolean can_next(gpointer userdata)
         interface = gate_table_interface_of(path);
         row = interface ? gate_table_find(interface, can->members->pdata[can->next]) : NULL;
         if (!row) {
-                can_answer(can, "no");
+                can_answer(can, HOST_CAN_NO);
                 return G_SOURCE_REMOVE;
         }
         can->probe = probe_new(can, row);
         if (can->call->caller->is_gone || !row->examine(can->probe, gate_host(gate), path, NULL, NULL))
-                can_answer(can, "no");
+                can_answer(can, HOST_CAN_NO);
         else if (call_uid(can->call) == 0)
-                can_answer(can, "yes");
+                can_answer(can, HOST_CAN_YES);
         else
                 can->check = authority_check(can->call->caller->name, can->probe->action, can->probe->details,
                         false, on_verdict, can);

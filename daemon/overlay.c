@@ -7,7 +7,6 @@
 #include "dbus/names.h"
 #include <string.h>
 
-#define KIND_SCRIPT    "script"
 #define KEEP_MAX       16
 #define TIME_LIMIT_MAX (UINT64_C(24) * 3600 * G_USEC_PER_SEC)
 
@@ -110,9 +109,10 @@ Overlay *overlay_create(
 
         if (!validate_name("overlay", name, error))
                 return NULL;
-        if (!g_str_equal(kind, KIND_SCRIPT)) {
+        if (!g_str_equal(kind, HOST_OVERLAY_KIND_SCRIPT)) {
                 g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
-                        "\"%s\" is no kind of overlay; this service knows \"" KIND_SCRIPT "\"", kind);
+                        "\"%s\" is no kind of overlay; this service knows \"" HOST_OVERLAY_KIND_SCRIPT "\"",
+                        kind);
                 return NULL;
         }
         if (g_hash_table_contains(host->overlays, name)) {
