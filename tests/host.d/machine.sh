@@ -19,18 +19,22 @@ machine_make() {
     [[ ! $sanitize ]] || machine_expect_reports "$root"
 }
 
-# A sanitizer reports to a directory: a unit's own output can go anywhere, and no report may be missed.
+# Sanitizers report to a directory: a unit's own output can go anywhere, and no report may be missed.
+# Finding leaks takes ptrace, which the units' system call filters refuse; the daemon's is opened for it.
 machine_expect_reports() {
-    mkdir -p "$1$sanitizer_reports" "$1/etc/systemd/system.conf.d"
+    local dropin=$1/etc/systemd/system/left4me-hostd.service.d
+    mkdir -p "$1$sanitizer_reports" "$1/etc/systemd/system.conf.d" "$dropin"
     chmod 1777 "$1$sanitizer_reports"
-    printf '%s\n' '[Manager]' "DefaultEnvironment=$(sanitizer_environment)" \
+    printf '%s\n' '[Manager]' "DefaultEnvironment=$(sanitizer_environment 0)" \
         >"$1/etc/systemd/system.conf.d/sanitizer.conf"
+    printf '%s\n' '[Service]' "Environment=$(sanitizer_environment 1)" SystemCallFilter=ptrace \
+        >"$dropin/sanitizer.conf"
 }
 
+# $1: 1 to look for leaks when a program ends.
 sanitizer_environment() {
     local reports=log_path=$sanitizer_reports/report
-    # Finding leaks takes ptrace, which the units' system call filters refuse.
-    echo "ASAN_OPTIONS=$reports:detect_leaks=0 UBSAN_OPTIONS=$reports:print_stacktrace=1"
+    echo "ASAN_OPTIONS=$reports:detect_leaks=$1 UBSAN_OPTIONS=$reports:print_stacktrace=1"
 }
 
 # Moves the calling process into the host's own control groups. Two systems in one group would take each
@@ -94,8 +98,9 @@ machine_need() {
 machine_become() {
     local leader environment=()
     leader=$(machine_leader) || die "the host is not up"
-    [[ ! $sanitize ]] || read -ra environment < <(sanitizer_environment)
+    [[ ! $sanitize ]] || read -ra environment < <(sanitizer_environment 1)
     cgroup_join
+    [[ ! ${lock_fd:-} ]] || exec {lock_fd}>&-
     # nsenter waits outside: when it is killed, its command must end too.
     exec nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup -- \
         /usr/bin/env -i -C /root HOME=/root USER=root LOGNAME=root SHELL=/bin/bash LANG=C.UTF-8 \
