@@ -314,6 +314,18 @@ static void subscribe(Systemd1 *s)
                 g_warning("Cannot subscribe to systemd: %s", g_strerror(-r));
 }
 
+/* systemd forgets a unit that has nothing to tell any more; so do we, or each job would leave its units here.
+ */
+static int on_unit_removed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
+{
+        Systemd1 *s = userdata;
+        const char *unit;
+
+        if (sd_bus_message_read(m, "s", &unit) >= 0 && unit_state_is_stopped(systemd1_unit(s, unit)))
+                g_hash_table_remove(s->units, unit);
+        return 0;
+}
+
 static int on_reloading(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
         int is_active;
@@ -347,6 +359,7 @@ int systemd1_follow(Systemd1 *s)
                 {PROPERTIES_RULE(SYSTEMD_UNIT), on_properties_changed},
                 {PROPERTIES_RULE(SYSTEMD_SERVICE), on_properties_changed},
                 {MANAGER_RULE("JobRemoved"), on_job_removed},
+                {MANAGER_RULE("UnitRemoved"), on_unit_removed},
                 {MANAGER_RULE("Reloading"), on_reloading},
                 {"type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
                  "member='NameOwnerChanged',arg0='" SYSTEMD_NAME "'",

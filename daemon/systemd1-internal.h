@@ -22,7 +22,7 @@ struct Systemd1 {
         Systemd1UnitChanged changed;
         Systemd1Ready ready;
         void *userdata;
-        sd_bus_slot *slots[5];
+        sd_bus_slot *slots[6];
 };
 
 /* One call on its way: to the reply, and for those that make a systemd job on to its JobRemoved. */
