@@ -4,13 +4,16 @@
 #include <polkit/polkit.h>
 
 /* Kept once it could be had: it follows polkitd over restarts by itself, and making it takes several round
- * trips. */
+ * trips. One attempt at a time: a second one beside it takes a lock in the calling thread, which the first
+ * holds for as long as polkitd does not answer. */
 static PolkitAuthority *the_authority;
+static bool is_getting_authority;
+static GQueue waiting = G_QUEUE_INIT; /* AuthorityCheck: for that attempt's end */
 
 struct AuthorityCheck {
         char *sender, *action;
         PolkitDetails *details;
-        bool may_prompt;
+        bool may_prompt, is_sent;
         AuthorityDone done; /* NULL: cancelled by the asker */
         void *userdata;
         GCancellable *cancellable;
@@ -33,11 +36,11 @@ static void check_finish(AuthorityCheck *c, Verdict verdict, const char *message
 
 static void check_fail(AuthorityCheck *c, const GError *error)
 {
-        g_autofree char *late =
+        g_autofree char *why =
                 c->is_timed_out ? g_strdup_printf("polkit did not answer within %d s", AUTHORITY_TIMEOUT)
-                                : NULL;
+                                : g_strdup(error->message);
 
-        check_finish(c, VERDICT_UNAVAILABLE, late ?: error->message);
+        check_finish(c, VERDICT_UNAVAILABLE, why);
 }
 
 static void on_checked(GObject *source, GAsyncResult *result, gpointer userdata)
@@ -47,9 +50,10 @@ static void on_checked(GObject *source, GAsyncResult *result, gpointer userdata)
         g_autoptr(PolkitAuthorizationResult) answer =
                 polkit_authority_check_authorization_finish(POLKIT_AUTHORITY(source), result, &error);
 
-        if (!answer)
+        if (!answer) {
+                g_dbus_error_strip_remote_error(error);
                 check_fail(c, error);
-        else if (polkit_authorization_result_get_is_authorized(answer))
+        } else if (polkit_authorization_result_get_is_authorized(answer))
                 check_finish(c, VERDICT_YES, NULL);
         else if (polkit_authorization_result_get_is_challenge(answer))
                 check_finish(c, VERDICT_CHALLENGE, NULL);
@@ -61,6 +65,7 @@ static void check_send(AuthorityCheck *c)
 {
         g_autoptr(PolkitSubject) subject = polkit_system_bus_name_new(c->sender);
 
+        c->is_sent = true;
         polkit_authority_check_authorization(the_authority, subject, c->action, c->details,
                 c->may_prompt ? POLKIT_CHECK_AUTHORIZATION_FLAGS_ALLOW_USER_INTERACTION
                               : POLKIT_CHECK_AUTHORIZATION_FLAGS_NONE,
@@ -69,17 +74,24 @@ static void check_send(AuthorityCheck *c)
 
 static void on_authority(GObject *source, GAsyncResult *result, gpointer userdata)
 {
-        AuthorityCheck *c = userdata;
         g_autoptr(GError) error = NULL;
-        PolkitAuthority *authority = polkit_authority_get_finish(result, &error);
+        AuthorityCheck *c;
 
-        if (!authority) {
-                check_fail(c, error);
-                return;
-        }
-        g_set_object(&the_authority, authority);
-        g_object_unref(authority);
-        check_send(c);
+        is_getting_authority = false;
+        the_authority = polkit_authority_get_finish(result, &error);
+        while ((c = g_queue_pop_head(&waiting)))
+                if (the_authority)
+                        check_send(c);
+                else
+                        check_fail(c, error);
+}
+
+static void check_wait(AuthorityCheck *c)
+{
+        g_queue_push_tail(&waiting, c);
+        if (!is_getting_authority)
+                polkit_authority_get_async(NULL, on_authority, NULL);
+        is_getting_authority = true;
 }
 
 static gboolean on_timeout(gpointer userdata)
@@ -88,7 +100,12 @@ static gboolean on_timeout(gpointer userdata)
 
         c->timer = 0;
         c->is_timed_out = true;
-        g_cancellable_cancel(c->cancellable);
+        if (c->is_sent)
+                g_cancellable_cancel(c->cancellable);
+        else {
+                g_queue_remove(&waiting, c);
+                check_fail(c, NULL);
+        }
         return G_SOURCE_REMOVE;
 }
 
@@ -114,12 +131,17 @@ AuthorityCheck *authority_check(const char *sender, const char *action, GHashTab
         if (the_authority)
                 check_send(c);
         else
-                polkit_authority_get_async(c->cancellable, on_authority, c);
+                check_wait(c);
         return c;
 }
 
 void authority_check_cancel(AuthorityCheck *c)
 {
         c->done = NULL;
-        g_cancellable_cancel(c->cancellable);
+        if (c->is_sent)
+                g_cancellable_cancel(c->cancellable);
+        else {
+                g_queue_remove(&waiting, c);
+                check_finish(c, VERDICT_UNAVAILABLE, NULL);
+        }
 }
