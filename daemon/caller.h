@@ -16,10 +16,9 @@ typedef struct Caller {
         bool is_known; /* the bus has answered; until then uid is not valid */
         bool is_gone;  /* left the bus, or the bus would not tell */
         uid_t uid;
-        pid_t pid;        /* for the audit alone: pids are reused */
-        char *unit;       /* the unit it runs in, "" when unknown */
-        unsigned pending; /* calls held while it is not known */
-        GQueue waiting;   /* CallerWait */
+        pid_t pid;      /* for the audit alone: pids are reused */
+        char *unit;     /* the unit it runs in, "" when unknown */
+        GQueue waiting; /* CallerWait */
 } Caller;
 
 typedef void (*CallerKnown)(Caller *caller, void *userdata);

@@ -116,6 +116,11 @@ static gboolean examine_cancel(Call *call, Host *host, const char *path, sd_bus_
 
         if (!job)
                 return FALSE;
+        if (!g_str_equal(job->id, id)) {
+                /* "07" is not a path of job 7, and the object tree has nothing there. */
+                g_set_error(error, HOST_ERROR, HOST_ERROR_NO_SUCH_JOB, "There is no job \"%.64s\"", id);
+                return FALSE;
+        }
         kind = job->row->kind;
         add_detail(call, "job", job->id);
         add_detail(call, job->row->instance ? "instance" : "overlay", job->row->subject_name);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gate.h"
 #include "audit.h"
+#include "message-size.h"
+#include "options.h"
 #include "paths.h"
 #include "sd-autoptr.h"
 
@@ -8,7 +10,7 @@
 #include <pwd.h>
 #include <string.h>
 
-#define ON_BEHALF_OF_MAX 256 /* bytes */
+#define MESSAGE_MAX (2 * 1024 * 1024) /* bytes; twice the longest script */
 
 struct Gate {
         sd_bus *bus;
@@ -17,9 +19,9 @@ struct Gate {
         Callers *callers;
         GHashTable *calls;    /* Call: every one that is not answered, as a set */
         GHashTable *approved; /* sd_bus_message -> Call: on its way back through the read queue */
-        GHashTable *taken;    /* sd_bus_message -> Call: with its handler, which takes it from here */
         GHashTable *lines;    /* "sender path" -> GQueue of Call */
         GHashTable *pending;  /* uid -> number of calls held or at work */
+        Call *offered;        /* let through to its handler, which takes it from here */
         GArray *outcasts;     /* uid_t */
         uint64_t last_id;
 };
@@ -124,17 +126,13 @@ void gate_forget(Gate *gate, Call *call)
                 return;
         if (call->is_counted)
                 pending_add(gate, call->caller->uid, -1);
-        else
-                call->caller->pending--;
         line_leave(gate, call);
 }
 
 Call *gate_take(Gate *gate, sd_bus_message *m)
 {
-        Call *call = NULL;
-
-        g_hash_table_steal_extended(gate->taken, m, NULL, (gpointer *)&call);
-        return call;
+        g_assert(gate->offered && gate->offered->message == m);
+        return g_steal_pointer(&gate->offered);
 }
 
 /* Refuses with a bus error of the standard or of ours, audited where the call would have changed something.
@@ -205,47 +203,12 @@ static void on_verdict(Verdict verdict, const char *message, void *userdata)
 
 /* Arguments */
 
-/* OnBehalfOf is the one option that the gate itself needs: the audit's first entry has it. Every call that
- * changes something ends in its options. Returns: FALSE when it is no proper text. */
-static gboolean read_on_behalf_of(Call *call, GError **error)
-{
-        sd_bus_message *m = call->message;
-        g_autofree char *before =
-                g_strndup(call->row->signature, strlen(call->row->signature) - strlen("a{sv}"));
-        int r = *before ? sd_bus_message_skip(m, before) : 0;
-
-        if (r >= 0)
-                r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                const char *key, *type, *text;
-                char container;
-
-                r = sd_bus_message_read(m, "s", &key);
-                if (r >= 0)
-                        r = sd_bus_message_peek_type(m, &container, &type);
-                if (r >= 0 && g_str_equal(key, HOST_OPTION_ON_BEHALF_OF)) {
-                        if (!g_str_equal(type, "s") || (r = sd_bus_message_read(m, "v", "s", &text)) < 0 ||
-                                strlen(text) > ON_BEHALF_OF_MAX || strpbrk(text, "\n\r")) {
-                                g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
-                                        HOST_OPTION_ON_BEHALF_OF " must be one line of at most %d bytes",
-                                        ON_BEHALF_OF_MAX);
-                                return FALSE;
-                        }
-                        g_free(call->on_behalf_of);
-                        call->on_behalf_of = g_strdup(text);
-                } else if (r >= 0)
-                        r = sd_bus_message_skip(m, "v");
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-        }
-        return sd_bus_message_rewind(m, true) >= 0;
-}
-
 static gboolean call_examine(Call *call, GError **error)
 {
         sd_bus_message *m = call->message;
 
-        if (call->row->kind == ROW_CHANGE && !read_on_behalf_of(call, error))
+        if (call->row->kind == ROW_CHANGE &&
+                !options_read_on_behalf_of(m, call->row->signature, &call->on_behalf_of, error))
                 return FALSE;
         if (!call->row->examine(call, call->gate->host, sd_bus_message_get_path(m), m, error))
                 return FALSE;
@@ -259,7 +222,6 @@ static bool count_call(Gate *gate, Call *call)
 
         if (caller->uid != 0 && pending_of(gate, caller->uid) >= gate->host->settings->max_pending_calls)
                 return false;
-        caller->pending--;
         pending_add(gate, caller->uid, 1);
         call->is_counted = true;
         return true;
@@ -303,7 +265,6 @@ static Call *call_new(Gate *gate, sd_bus_message *m, const GateRow *row)
         call->details = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         g_hash_table_insert(call->details, g_strdup("verb"), g_strdup(row->member));
         call->caller = callers_get(gate->callers, sd_bus_message_get_sender(m));
-        call->caller->pending++;
         g_hash_table_add(gate->calls, call);
         line_join(gate, call);
         return call;
@@ -311,7 +272,7 @@ static Call *call_new(Gate *gate, sd_bus_message *m, const GateRow *row)
 
 static int refuse_message(sd_bus_message *m, const char *name, const char *what)
 {
-        (void)sd_bus_reply_method_errorf(m, name, "%s (%s.%s on %s)", what,
+        (void)sd_bus_reply_method_errorf(m, name, "%s (%s.%s on %.128s)", what,
                 sd_bus_message_get_interface(m) ?: "no interface", sd_bus_message_get_member(m),
                 sd_bus_message_get_path(m));
         return 1;
@@ -346,7 +307,11 @@ static int gate_let_through(Gate *gate, Call *call)
                 return 1;
         }
         sd_bus_message_rewind(m, true);
-        g_hash_table_insert(gate->taken, m, call);
+        if (gate->offered) {
+                g_warning("Nobody has taken the call %s", gate->offered->row->member);
+                call_free(gate->offered);
+        }
+        gate->offered = call;
         return 0;
 }
 
@@ -356,6 +321,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
         const GateRow *row;
         Call *call = NULL;
         const char *interface;
+        int r;
 
         if (sd_bus_message_is_method_call(m, NULL, NULL) <= 0)
                 return 0;
@@ -367,14 +333,13 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
                 return refuse_message(m, SD_BUS_ERROR_UNKNOWN_METHOD, "There is no such call");
         if (!row_fits_path(row, sd_bus_message_get_path(m)))
                 return refuse_message(m, SD_BUS_ERROR_UNKNOWN_OBJECT, "This object does not have this call");
-        if (!g_str_equal(sd_bus_message_get_signature(m, true), row->signature))
+        r = message_check_size(m, MESSAGE_MAX);
+        if (r == -E2BIG)
+                return refuse_message(m, SD_BUS_ERROR_LIMITS_EXCEEDED, "The call is too big");
+        if (r < 0 || !g_str_equal(sd_bus_message_get_signature(m, true), row->signature))
                 return refuse_message(m, SD_BUS_ERROR_INVALID_ARGS, "The arguments have the wrong types");
         call = call_new(gate, m, row);
-        if (!call->caller->is_known && call->caller->pending > gate->host->settings->max_pending_calls)
-                gate_refuse(call, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                        "Too many calls wait for an answer; wait for some");
-        else
-                caller_when_known(call->caller, on_caller_known, call);
+        caller_when_known(call->caller, on_caller_known, call);
         return 1;
 }
 
@@ -391,7 +356,8 @@ static void on_caller_gone(Caller *caller, void *userdata)
                 if (((Call *)key)->caller == caller && ((Call *)key)->check)
                         g_ptr_array_add(left, key);
         for (guint n = 0; n < left->len; n++)
-                call_free(left->pdata[n]);
+                gate_refuse(left->pdata[n], SD_BUS_ERROR_ACCESS_DENIED,
+                        "The caller left the bus before polkit had decided");
 }
 
 static void find_outcasts(Gate *gate)
@@ -420,7 +386,6 @@ int gate_new(sd_bus *bus, Host *host, Gate **ret_gate)
         gate->last_id = host_now();
         gate->calls = g_hash_table_new(NULL, NULL);
         gate->approved = g_hash_table_new(NULL, NULL);
-        gate->taken = g_hash_table_new(NULL, NULL);
         gate->pending = g_hash_table_new(NULL, NULL);
         gate->lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_queue_free);
         find_outcasts(gate);
@@ -446,7 +411,6 @@ void gate_free(Gate *gate)
         callers_free(gate->callers);
         g_hash_table_unref(gate->calls);
         g_hash_table_unref(gate->approved);
-        g_hash_table_unref(gate->taken);
         g_hash_table_unref(gate->pending);
         g_hash_table_unref(gate->lines);
         g_array_unref(gate->outcasts);

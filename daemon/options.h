@@ -18,5 +18,10 @@ typedef struct Option {
  * call, and read by the gate. Returns: FALSE with HOST_ERROR_INVALID_SETTING. */
 gboolean options_read(sd_bus_message *m, const Option *options, void *target, GError **error);
 
+/* Looks for OnBehalfOf alone, in the dictionary that ends arguments of this signature, and rewinds: the gate
+ * has it in the audit's first entry. Writes NULL when it is not given. Returns: FALSE with
+ * HOST_ERROR_INVALID_SETTING when it is no proper text. */
+gboolean options_read_on_behalf_of(sd_bus_message *m, const char *signature, char **ret_text, GError **error);
+
 /* For calls that know no key but OnBehalfOf. */
 gboolean options_read_none(sd_bus_message *m, GError **error);
