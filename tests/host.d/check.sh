@@ -27,7 +27,8 @@ check_unit() {
         status=0
         machine_enter env -C /usr/src/left4me G_TEST_SRCDIR=/usr/src/left4me/tests/unit \
             G_TEST_BUILDDIR=/usr/src/left4me-build/tests/unit \
-            timeout "$unit_time_limit" "/usr/src/left4me-build/tests/unit/$program" --tap >"$output" 2>&1 </dev/null || status=$?
+            timeout "$unit_time_limit" "/usr/src/left4me-build/tests/unit/$program" --tap \
+            >"$output" 2>&1 </dev/null || status=$?
         passed=$(grep -E '^ok ' "$output" | grep -vcE '# (SKIP|TODO)' || true)
         planned=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$output" | head -n 1)
         failed=$((${planned:-0} - passed))
@@ -54,8 +55,9 @@ check_junit() {
 
 check_inner() {
     local junit=/var/log/check-inner.xml
-    machine_enter timeout "$pytest_time_limit" python3 -m pytest -p no:cacheprovider -ra --junit-xml="$junit" \
-        --ignore=/usr/src/left4me/tests/integration/outer "$@" /usr/src/left4me/tests/integration </dev/null || true
+    machine_enter env -C /usr/src/left4me timeout "$pytest_time_limit" python3 -m pytest \
+        -p no:cacheprovider -ra --junit-xml="$junit" --ignore=tests/integration/outer "$@" \
+        tests/integration </dev/null || true
     check_junit "tests/integration" "$host/root$junit"
 }
 
@@ -65,7 +67,8 @@ check_outer() {
     rm -f "$junit"
     env PYTHONDONTWRITEBYTECODE=1 LEFT4ME_TEST_HOST="$tree/tests/host" LEFT4ME_TEST_NAME="$name" \
         LEFT4ME_TEST_RELEASE="$release" LEFT4ME_TEST_SANITIZE="$sanitize" LEFT4ME_TEST_CACHE="$cache" \
-        timeout --foreground "$pytest_time_limit" /usr/bin/python3 -m pytest -p no:cacheprovider -ra --junit-xml="$junit" "$@" \
+        timeout --foreground "$pytest_time_limit" /usr/bin/python3 -m pytest \
+        -p no:cacheprovider -ra --junit-xml="$junit" "$@" \
         "$tree/tests/integration/outer" </dev/null || true
     check_junit "tests/integration/outer" "$junit"
 }
