@@ -15,16 +15,29 @@ typedef struct Can {
 
 static gboolean can_next(gpointer userdata);
 
-static void can_finish(Can *can)
+static void probe_free(Call *probe)
+{
+        if (!probe)
+                return;
+        g_hash_table_unref(probe->details);
+        g_free(probe);
+}
+
+/* `error`: instead of the answers, or NULL. */
+static void can_finish(Can *can, const GError *error)
 {
         g_auto(GStrv) answers = g_strv_builder_end(can->answers);
         Call *call = can->call;
 
+        probe_free(can->probe);
         g_ptr_array_unref(can->paths);
         g_ptr_array_unref(can->members);
         g_strv_builder_unref(can->answers);
         g_free(can);
-        call_reply_strv(call, answers);
+        if (error)
+                call_fail(call, error);
+        else
+                call_reply_strv(call, answers);
 }
 
 /* The probe borrows the asker; it was never counted nor stood in a line. */
@@ -43,10 +56,7 @@ static Call *probe_new(Can *can, const GateRow *row)
 
 static void can_answer(Can *can, const char *word)
 {
-        if (can->probe) {
-                g_hash_table_unref(can->probe->details);
-                g_clear_pointer(&can->probe, g_free);
-        }
+        g_clear_pointer(&can->probe, probe_free);
         g_strv_builder_add(can->answers, word);
         can->next++;
         /* In a turn of its own: 256 answers in a row must not pile up on the stack. */
@@ -58,6 +68,14 @@ static void on_verdict(Verdict verdict, const char *message, void *userdata)
         Can *can = userdata;
 
         can->check = NULL;
+        if (verdict == VERDICT_UNAVAILABLE) {
+                /* Asking on would take a time limit for each pair. */
+                g_autoptr(GError) error = g_error_new(HOST_ERROR, HOST_ERROR_AUTHORIZATION_UNAVAILABLE,
+                        "polkit cannot be asked: %s; try again later", message);
+
+                can_finish(can, error);
+                return;
+        }
         can_answer(can, verdict == VERDICT_YES         ? HOST_CAN_YES
                         : verdict == VERDICT_CHALLENGE ? HOST_CAN_CHALLENGE
                                                        : HOST_CAN_NO);
@@ -71,7 +89,7 @@ static gboolean can_next(gpointer userdata)
         const GateRow *row;
 
         if (can->next == can->paths->len) {
-                can_finish(can);
+                can_finish(can, NULL);
                 return G_SOURCE_REMOVE;
         }
         path = can->paths->pdata[can->next];
@@ -118,11 +136,8 @@ int can_begin(Call *call)
         if (read_pairs(can, call->message) < 0) {
                 error = g_error_new(HOST_ERROR, HOST_ERROR_LIMIT_REACHED,
                         "Can answers at most %d questions at once; ask in several calls", CAN_MAX);
-                g_ptr_array_unref(can->paths);
-                g_ptr_array_unref(can->members);
-                g_strv_builder_unref(can->answers);
-                g_free(can);
-                return call_fail(call, error);
+                can_finish(can, error);
+                return 1;
         }
         can_next(can);
         return 1;

@@ -196,7 +196,7 @@ static void on_verdict(Verdict verdict, const char *message, void *userdata)
         case VERDICT_UNAVAILABLE:
                 text = g_strdup_printf("%s is refused, since polkit cannot be asked: %s; try again later",
                         call->row->member, message);
-                gate_refuse(call, HOST_ERROR_PREFIX "AuthorizationUnavailable", text);
+                gate_refuse(call, host_error_bus_name(HOST_ERROR_AUTHORIZATION_UNAVAILABLE), text);
                 break;
         }
 }
