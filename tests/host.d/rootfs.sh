@@ -95,14 +95,14 @@ rootfs_make() {
     exec {fd}>"$cache/rootfs/$release.lock"
     flock "$fd"
     if [[ ! -d $rootfs ]]; then
-        logged "making a bare $release" "$cache/rootfs/$release.log" rootfs_build "$rootfs.new"
-        find "$cache/rootfs" -mindepth 1 -maxdepth 1 -name "$release-*" ! -name "*.new" -exec rm -rf {} +
-        mv "$rootfs.new" "$rootfs"
+        logged "making a bare $release" "$cache/rootfs/$release.log" rootfs_build "$cache/rootfs/$release.new"
+        find "$cache/rootfs" -mindepth 1 -maxdepth 1 -name "$release-*" -exec rm -rf {} +
+        mv "$cache/rootfs/$release.new" "$rootfs"
     fi
     if [[ ! -d $game ]]; then
-        logged "fetching the game" "$cache/game/$release.log" game_fetch "$game.new"
-        find "$cache/game" -mindepth 1 -maxdepth 1 -name "$release-*" ! -name "*.new" -exec rm -rf {} +
-        mv "$game.new" "$game"
+        logged "fetching the game" "$cache/game/$release.log" game_fetch "$cache/game/$release.new"
+        find "$cache/game" -mindepth 1 -maxdepth 1 -name "$release-*" -exec rm -rf {} +
+        mv "$cache/game/$release.new" "$game"
     fi
     exec {fd}>&-
 }
