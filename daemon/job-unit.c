@@ -166,6 +166,16 @@ static void unit_judge(JobUnit *u, const UnitState *s)
         unit_ended(u);
 }
 
+/* Of a unit whose start failed. That alone says little: a process that ends at once may be gone before
+ * systemd has seen that it was executed. 200 to 243 are systemd's own statuses (systemd.exec(5), "Process
+ * exit codes"). */
+static bool is_setup_failure(const UnitState *s)
+{
+        if (g_str_equal(s->result, "exit-code"))
+                return s->exec_main_status >= 200 && s->exec_main_status <= 243;
+        return g_str_equal(s->result, "resources");
+}
+
 static void on_read(const UnitState *state, const GError *error, void *userdata)
 {
         JobUnit *u = handle_unref(userdata);
@@ -176,9 +186,13 @@ static void on_read(const UnitState *state, const GError *error, void *userdata)
         if (error) {
                 set_result(u, false, "lost", 0, g_strdup(error->message));
                 unit_ended(u);
-                return;
-        }
-        unit_judge(u, state);
+        } else if (!u->result.has_started && is_setup_failure(state)) {
+                set_result(u, false, "sandbox-setup", state->exec_main_status,
+                        g_strdup_printf("The sandbox could not be set up (status %d); see journalctl -u %s",
+                                state->exec_main_status, u->name));
+                unit_ended(u);
+        } else
+                unit_judge(u, state);
 }
 
 static void on_started(const char *result, const GError *error, void *userdata)
@@ -191,16 +205,13 @@ static void on_started(const char *result, const GError *error, void *userdata)
                 return;
         }
         unit_note_started(u);
-        if (error || !g_str_equal(result, "done")) {
-                set_result(u, false, "sandbox-setup", 0,
-                        error ? g_strdup(error->message)
-                              : g_strdup_printf("The sandbox could not be set up (%s); see journalctl -u %s",
-                                        result, u->name));
+        if (error) {
+                set_result(u, false, "sandbox-setup", 0, g_strdup(error->message));
                 handle_unref(h);
                 unit_ended(u);
                 return;
         }
-        u->result.has_started = true;
+        u->result.has_started = g_str_equal(result, "done");
         /* States seen so far were of the unit's birth; from here on they count. */
         systemd1_read(u->job->host->systemd, u->name, on_read, h);
 }
