@@ -39,5 +39,8 @@ void unit_state_free(UnitState *state)
 
 bool unit_state_is_stopped(const UnitState *state)
 {
+        /* 257: "failed" for a moment, between two attempts. */
+        if (g_str_has_suffix(state->sub_state, "-before-auto-restart"))
+                return false;
         return g_str_equal(state->active_state, "inactive") || g_str_equal(state->active_state, "failed");
 }
