@@ -2,9 +2,10 @@
 /* Starting and stopping through systemd. One operation at a time per instance; each is a chain of calls to
  * systemd in which every answer starts the next step:
  *
- *   start    wish written -> ports allowed -> enabled -> failures reset -> unit started
+ *   start    wish written -> enabled -> failures reset -> unit started
+ *            failed: mount unit stopped -> wish as before -> disabled again
  *   stop     wish written -> disabled -> mount unit stopped (takes the server with it) -> failures reset
- *   restart  outdated or not running: stop of the mount unit, then the end of start; else the server alone
+ *   restart  other layers needed, or not running: stop of the mount unit, then start; else the server alone
  *
  * The caller is answered when the chain ends, or after 20 s with "still at it", while the chain goes on. */
 #include "instance.h"
@@ -20,6 +21,7 @@ struct InstanceOp {
         guint timer;
         bool is_stop;
         bool was_enabled;
+        GError *error; /* why a start failed, while what is left of it is ended */
 };
 
 static void op_answer(InstanceOp *op, const GError *error)
@@ -41,7 +43,14 @@ static void op_finish(InstanceOp *op, GError *error)
                 g_warning("%s", error->message); /* its caller was told that it goes on */
         op_answer(op, error);
         g_clear_error(&error);
+        g_clear_error(&op->error);
         g_free(op);
+}
+
+static void log_failure(const char *result, const GError *error, void *userdata)
+{
+        if (error)
+                g_warning("%s", error->message);
 }
 
 static gboolean on_answer_due(gpointer userdata)
@@ -90,25 +99,36 @@ static gboolean save_enabled(Instance *i, bool enabled, GError **error)
 
 /* Start */
 
-static void on_disabled_again(const char *result, const GError *error, void *userdata)
+static void on_attempts_ended(const char *result, const GError *error, void *userdata)
 {
-        if (error)
-                g_warning("%s", error->message);
-}
-
-/* A start that failed leaves the wish as it was. Takes `error`. */
-static void start_failed(InstanceOp *op, GError *error)
-{
+        InstanceOp *op = userdata;
         Instance *i = op->instance;
 
+        log_failure(result, error, NULL);
         if (!op->was_enabled) {
                 g_autoptr(GError) store_error = NULL;
 
                 if (!save_enabled(i, false, &store_error))
                         g_warning("%s", store_error->message);
-                systemd1_disable(i->host->systemd, i->server_unit, on_disabled_again, NULL);
+                systemd1_disable(i->host->systemd, i->server_unit, log_failure, NULL);
         }
-        op_finish(op, error);
+        op_finish(op, g_steal_pointer(&op->error));
+}
+
+/* systemd would go on trying what its caller is told has failed; and the wish is as it was. Takes `error`. */
+static void start_failed(InstanceOp *op, GError *error)
+{
+        op->error = error;
+        systemd1_stop(op->instance->host->systemd, op->instance->mount_unit, on_attempts_ended, op);
+}
+
+static GError *start_error(Instance *i, const char *result)
+{
+        g_autofree char *message = instance_message(i);
+
+        return g_error_new(HOST_ERROR, HOST_ERROR_START_FAILED,
+                "Instance \"%s\" did not start (%s)%s%s; see journalctl -u %s", i->row->name, result,
+                *message ? ": " : "", message, i->server_unit);
 }
 
 static void on_started(const char *result, const GError *error, void *userdata)
@@ -126,9 +146,7 @@ static void on_started(const char *result, const GError *error, void *userdata)
                 return start_failed(op, g_error_new(HOST_ERROR, HOST_ERROR_START_FAILED,
                                                 "The mount of instance \"%s\" failed; see journalctl -u %s",
                                                 i->row->name, i->mount_unit));
-        start_failed(op, g_error_new(HOST_ERROR, HOST_ERROR_START_FAILED,
-                                 "Instance \"%s\" did not start (%s); see journalctl -u %s", i->row->name,
-                                 result, i->server_unit));
+        start_failed(op, start_error(i, result));
 }
 
 static void on_start_reset(const char *result, const GError *error, void *userdata)
@@ -150,16 +168,6 @@ static void on_enabled(const char *result, const GError *error, void *userdata)
         systemd1_reset_failed(op->instance->host->systemd, op->instance->server_unit, on_start_reset, op);
 }
 
-static void on_ports_allowed(const char *result, const GError *error, void *userdata)
-{
-        InstanceOp *op = userdata;
-
-        if (error)
-                return start_failed(op, g_error_copy(error));
-        op->instance->has_ports_applied = true;
-        systemd1_enable(op->instance->host->systemd, op->instance->server_unit, on_enabled, op);
-}
-
 static void start_now(InstanceOp *op)
 {
         Instance *i = op->instance;
@@ -168,11 +176,7 @@ static void start_now(InstanceOp *op)
         g_clear_error(&i->mount_error);
         if (!save_enabled(i, true, &error))
                 return op_finish(op, error);
-        if (i->has_ports_applied)
-                on_ports_allowed("done", NULL, op);
-        else
-                systemd1_allow_ports(
-                        i->host->systemd, i->server_unit, i->row->ports, N_PORTS, on_ports_allowed, op);
+        systemd1_enable(i->host->systemd, i->server_unit, on_enabled, op);
 }
 
 void instance_start(Instance *i, HostDone done, void *userdata)
@@ -189,29 +193,56 @@ void instance_start(Instance *i, HostDone done, void *userdata)
 
 /* Stop */
 
+static void on_unmounted(const GError *error, void *userdata)
+{
+        op_finish(userdata, error ? g_error_copy(error) : NULL);
+}
+
 static void on_stop_reset(const char *result, const GError *error, void *userdata)
 {
         InstanceOp *op = userdata;
         Instance *i = op->instance;
 
-        if (i->is_mounted && i->mount_error)
+        if (error)
+                op_finish(op, g_error_copy(error));
+        else if (i->is_mounted && i->mount_error)
                 op_finish(op, g_error_copy(i->mount_error));
+        else if (i->is_mounted && !i->row->mounted_by_hand)
+                /* Left over from a stop at which it was in use: its unit has nothing to stop any more. */
+                instance_unmount(i, true, on_unmounted, op);
         else
-                op_finish(op, error ? g_error_copy(error) : NULL);
+                op_finish(op, NULL);
+}
+
+/* Returns: what went wrong with the stop of the mount unit, or NULL. */
+static GError *stop_error(Instance *i, const char *result, const GError *error)
+{
+        if (error)
+                return g_error_copy(error);
+        if (g_str_equal(result, "done"))
+                return NULL;
+        return g_error_new(HOST_ERROR, HOST_ERROR_STOP_FAILED,
+                "Instance \"%s\" did not stop (%s); see journalctl -u %s", i->row->name, result,
+                i->server_unit);
 }
 
 static void on_stopped(const char *result, const GError *error, void *userdata)
 {
         InstanceOp *op = userdata;
         Instance *i = op->instance;
+        GError *failure = stop_error(i, result, error);
 
-        if (error)
-                return op_finish(op, g_error_copy(error));
-        if (!g_str_equal(result, "done"))
-                return op_finish(op, g_error_new(HOST_ERROR, HOST_ERROR_STOP_FAILED,
-                                             "Instance \"%s\" did not stop (%s); see journalctl -u %s",
-                                             i->row->name, result, i->server_unit));
+        if (failure)
+                return op_finish(op, failure);
+        systemd1_reset_failed(i->host->systemd, i->mount_unit, log_failure, NULL);
         systemd1_reset_failed(i->host->systemd, i->server_unit, on_stop_reset, op);
+}
+
+/* Not the server's unit: a stop of that one ends before the mount is gone. */
+static void stop_both(InstanceOp *op, Systemd1Done done)
+{
+        g_clear_error(&op->instance->mount_error); /* it is what the unmount says that counts */
+        systemd1_stop(op->instance->host->systemd, op->instance->mount_unit, done, op);
 }
 
 static void on_disabled(const char *result, const GError *error, void *userdata)
@@ -220,8 +251,7 @@ static void on_disabled(const char *result, const GError *error, void *userdata)
 
         if (error)
                 return op_finish(op, g_error_copy(error));
-        /* Not the server's unit: a stop of that one ends before the mount is gone. */
-        systemd1_stop(op->instance->host->systemd, op->instance->mount_unit, on_stopped, op);
+        stop_both(op, on_stopped);
 }
 
 void instance_stop(Instance *i, HostDone done, void *userdata)
@@ -247,10 +277,12 @@ static void on_stopped_for_restart(const char *result, const GError *error, void
         InstanceOp *op = userdata;
         Instance *i = op->instance;
 
-        if (error)
-                return op_finish(op, g_error_copy(error));
-        if (i->is_mounted && i->mount_error)
-                return op_finish(op, g_error_copy(i->mount_error));
+        GError *failure = stop_error(i, result, error);
+
+        if (!failure && i->is_mounted && i->mount_error)
+                failure = g_error_copy(i->mount_error);
+        if (failure)
+                return op_finish(op, failure);
         start_now(op);
 }
 
@@ -274,8 +306,8 @@ void instance_restart(Instance *i, HostDone done, void *userdata)
                 return;
         }
         op = op_new(i, false, done, userdata);
-        if (instance_is_stopped(i) || instance_is_outdated(i))
-                systemd1_stop(i->host->systemd, i->mount_unit, on_stopped_for_restart, op);
+        if (instance_is_stopped(i) || !i->is_mounted || instance_is_outdated(i))
+                stop_both(op, on_stopped_for_restart);
         else
                 systemd1_reset_failed(i->host->systemd, i->server_unit, on_restart_reset, op);
 }

@@ -14,7 +14,7 @@ struct Instance {
         UnitState *state; /* the server unit's, as last announced */
         bool is_mounted;
         bool was_asked_to_stop; /* its unit went down without a failure first */
-        bool has_ports_applied; /* systemd knows its ports since this program started */
+        bool has_ports_applied; /* systemd was told its ports since they changed or this program started */
         GError *mount_error;    /* of the last mount or unmount, NULL when it went well */
         InstanceOp *op;         /* Start, Stop or Restart on its way */
         GQueue mount_calls;     /* MountCall, the first one is at work */
@@ -56,10 +56,13 @@ bool instance_is_outdated(Instance *instance);
 bool instance_lists_overlay(Instance *instance, uint64_t overlay);
 /* A sentence about `Result`; "" when there is nothing to say. Owned by the caller. */
 char *instance_message(Instance *instance);
+/* Nothing of it runs, and systemd is not about to start it again. */
 bool instance_is_stopped(Instance *instance);
 /* FALSE with HOST_ERROR_BUSY when an operation or a job has the instance. */
 gboolean instance_check_free(Instance *instance, GError **error);
 void instance_unit_changed(Instance *instance, const char *unit, const UnitState *state);
+/* ListenAddress of the host is another now. */
+void instance_address_changed(Instance *instance);
 #define instance_changed(i, ...) host_changed((i)->host, OBJECT_INSTANCE, (i)->row->name, __VA_ARGS__)
 
 /* instance-run.c. Each answers within 20 s; what takes longer goes on (StillStarting, StillStopping). */
@@ -68,7 +71,7 @@ void instance_stop(Instance *instance, HostDone done, void *userdata);
 void instance_restart(Instance *instance, HostDone done, void *userdata);
 
 /* instance-mount.c. One at a time per instance, off the main thread. `by_unit`: asked for by the instance's
- * own mount unit. */
+ * own mount unit, or in its place; else by a person, who must not take the mount from a server. */
 void instance_mount(Instance *instance, bool by_unit, HostDone done, void *userdata);
 void instance_unmount(Instance *instance, bool by_unit, HostDone done, void *userdata);
 /* Compares with the kernel's mount table. */

@@ -5,6 +5,7 @@
 #include "systemd1-internal.h"
 #include "util.h"
 
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +79,7 @@ static int on_call_reply(sd_bus_message *reply, void *userdata, sd_bus_error *re
 static void call_send(Systemd1Call *c, sd_bus_message *m)
 {
         /* No time limit of the bus here: systemd answers, or its name goes away and the bus says so. */
-        int r = sd_bus_call_async(c->systemd->bus, &c->slot, m, on_call_reply, c, 0);
+        int r = sd_bus_call_async(c->systemd->bus, &c->slot, m, on_call_reply, c, UINT64_MAX);
 
         if (r < 0)
                 call_fail(c, g_strerror(-r));
@@ -179,8 +180,10 @@ void systemd1_start_inspector(
 {
         g_autoptr(sd_bus_message) m = NULL;
         Systemd1Call *c = transient_open(s, unit, done, userdata, &m);
-        /* To see other people's processes it needs these two, and must stay in the host's namespaces. */
-        const uint64_t cap_dac_read_search = UINT64_C(1) << 2, cap_sys_ptrace = UINT64_C(1) << 19;
+        /* To see other people's processes it needs these (the last one for what they map), and must stay in
+         * the host's namespaces. */
+        const uint64_t capabilities = UINT64_C(1) << CAP_DAC_READ_SEARCH | UINT64_C(1) << CAP_SYS_PTRACE |
+                                      UINT64_C(1) << CAP_CHECKPOINT_RESTORE;
         int r = sd_bus_message_open_container(m, 'a', "(sv)");
 
         if (r >= 0)
@@ -188,9 +191,9 @@ void systemd1_start_inspector(
         if (r >= 0)
                 r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "Type", "s", "oneshot",
                         "CollectMode", "s", "inactive-or-failed", "TimeoutStartUSec", "t", UINT64_C(5000000),
-                        "NoNewPrivileges", "b", 1, "CapabilityBoundingSet", "t",
-                        cap_dac_read_search | cap_sys_ptrace, "RestrictAddressFamilies", "(bas)", 1, 1,
-                        "AF_UNIX", "LockPersonality", "b", 1, "StandardOutputFileDescriptor", "h", stdout_fd);
+                        "NoNewPrivileges", "b", 1, "CapabilityBoundingSet", "t", capabilities,
+                        "RestrictAddressFamilies", "(bas)", 1, 1, "AF_UNIX", "LockPersonality", "b", 1,
+                        "StandardOutputFileDescriptor", "h", stdout_fd);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         if (r >= 0)
