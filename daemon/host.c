@@ -164,9 +164,20 @@ void host_free(Host *host)
         g_free(host);
 }
 
+static void announce_address(Host *host)
+{
+        GHashTableIter iter;
+        gpointer instance;
+
+        g_hash_table_iter_init(&iter, host->instances);
+        while (g_hash_table_iter_next(&iter, NULL, &instance))
+                instance_address_changed(instance);
+}
+
 gboolean host_reload(Host *host, GError **error)
 {
         Settings *settings = NULL;
+        bool has_new_address;
         g_autofree char *message = NULL;
 
         if (settings_load(PATH_SETTINGS, PATH_SETTINGS_DROPINS, &settings, &message) < 0) {
@@ -174,8 +185,11 @@ gboolean host_reload(Host *host, GError **error)
                         error, HOST_ERROR, HOST_ERROR_INVALID_SETTING, "%s; the old settings stay", message);
                 return FALSE;
         }
+        has_new_address = !g_str_equal(host->settings->listen_address, settings->listen_address);
         settings_free(host->settings);
         host->settings = settings;
+        if (has_new_address)
+                announce_address(host);
         host_changed(host, OBJECT_MANAGER, "", "PortRange", "ListenAddress", "JobSlots",
                 "MaxPendingCallsPerUser", "MaxQueuedJobsPerUser", "BuildTimeLimit", "KeepGenerations");
         jobs_schedule(host);

@@ -126,7 +126,7 @@ PROPERTY(property_get_unit, Instance, i, "s", i->server_unit)
 PROPERTY(property_get_main_pid, Instance, i, "u", i->state->main_pid)
 PROPERTY(property_get_invocation_id, Instance, i, "s", i->state->invocation_id)
 PROPERTY(property_get_n_restarts, Instance, i, "u", i->state->n_restarts)
-PROPERTY(property_get_started_at, Instance, i, "t", i->state->started_at)
+PROPERTY(property_get_started_at, Instance, i, "t", i->state->main_pid ? i->state->started_at : 0)
 
 static int property_get_message(sd_bus *bus, const char *path, const char *interface, const char *name,
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)

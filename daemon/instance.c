@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define MAX_OVERLAYS 200 /* the three ways of mounting are tested up to here */
+#define EXIT_EXEC    203 /* systemd's word for an execve(2) that failed, see systemd.exec(5) */
 
 void instance_settings_clear(InstanceSettings *s)
 {
@@ -56,9 +57,14 @@ Instance *instance_find(Host *host, const char *name, GError **error)
         return i;
 }
 
+/* Between two attempts systemd shows the server's unit as failed for a moment: its mount stays active then.
+ */
 bool instance_is_stopped(Instance *i)
 {
-        return unit_state_is_stopped(systemd1_unit(i->host->systemd, i->server_unit));
+        const UnitState *mount = systemd1_unit(i->host->systemd, i->mount_unit);
+
+        return unit_state_is_stopped(systemd1_unit(i->host->systemd, i->server_unit)) &&
+               !g_str_equal(mount->active_state, "active");
 }
 
 gboolean instance_check_free(Instance *i, GError **error)
@@ -278,7 +284,7 @@ gboolean instance_set_config(Instance *i, const char *text, GError **error)
         char *before = i->row->config, *message = NULL;
         int r;
 
-        if (!validate_text("The configuration", text, INSTANCE_CONFIG_MAX, error))
+        if (!validate_text("configuration", text, INSTANCE_CONFIG_MAX, error))
                 return FALSE;
         if (i->job && g_str_equal(i->job->row->kind, JOB_DELETE_INSTANCE))
                 return instance_check_free(i, error);
@@ -328,6 +334,12 @@ Job *instance_reset(Instance *i, uid_t uid, GError **error)
         return queue_job(i, JOB_RESET_INSTANCE, uid, error);
 }
 
+static void log_failure(const char *result, const GError *error, void *userdata)
+{
+        if (error)
+                g_warning("%s", error->message);
+}
+
 gboolean instance_forget(Instance *i, GError **error)
 {
         Host *host = i->host;
@@ -337,7 +349,11 @@ gboolean instance_forget(Instance *i, GError **error)
 
         if (r < 0)
                 return host_store_error(error, r, message);
-        systemd1_revert(host->systemd, i->server_unit, NULL, NULL);
+        /* One that had failed may still come back at boot, and is remembered as failed. */
+        systemd1_disable(host->systemd, i->server_unit, log_failure, NULL);
+        systemd1_revert(host->systemd, i->server_unit, log_failure, NULL);
+        systemd1_reset_failed(host->systemd, i->server_unit, log_failure, NULL);
+        systemd1_reset_failed(host->systemd, i->mount_unit, log_failure, NULL);
         host_object_removed(host, OBJECT_INSTANCE, i->row->name);
         instance_free(i);
         announce_users(host, overlays);
@@ -410,6 +426,9 @@ char *instance_message(Instance *i)
                 return g_strdup(
                         "The server ended again and again right after its start, and systemd gave up; "
                         "look at its log, then start it");
+        if (g_str_equal(s->result, "exit-code") && s->exec_main_status == EXIT_EXEC)
+                return g_strdup("The game's srcds_run cannot be executed: it is missing, is not executable, "
+                                "or names an interpreter that is missing");
         if (g_str_equal(s->result, "exit-code"))
                 return g_strdup_printf("The server ended by itself with status %d", s->exec_main_status);
         if (g_str_equal(s->result, "signal") || g_str_equal(s->result, "core-dump"))
@@ -422,12 +441,6 @@ char *instance_message(Instance *i)
         return g_strdup("");
 }
 
-static void on_reset_failed(const char *result, const GError *error, void *userdata)
-{
-        if (error)
-                g_warning("%s", error->message);
-}
-
 /* A server that was asked to stop and then ends with an odd status (OpenArena: 1) has stopped, not failed.
  * systemd sets a failure's Result before it leaves "active", so a stop that began with success was asked for.
  */
@@ -437,7 +450,7 @@ static void notice_asked_stop(Instance *i, const UnitState *state)
                 i->was_asked_to_stop = true;
         else if (!g_str_equal(state->active_state, "deactivating")) {
                 if (i->was_asked_to_stop && g_str_equal(state->active_state, "failed"))
-                        systemd1_reset_failed(i->host->systemd, i->server_unit, on_reset_failed, NULL);
+                        systemd1_reset_failed(i->host->systemd, i->server_unit, log_failure, NULL);
                 i->was_asked_to_stop = false;
         }
 }
@@ -467,9 +480,25 @@ void instance_unit_changed(Instance *i, const char *unit, const UnitState *state
                 changed[n++] = "InvocationID";
         if (before->n_restarts != state->n_restarts)
                 changed[n++] = "NRestarts";
-        if (before->started_at != state->started_at)
+        if (before->started_at != state->started_at || before->main_pid != state->main_pid)
                 changed[n++] = "StartedAt";
         changed[n] = NULL;
         unit_state_free(before);
         host_object_changed(i->host, OBJECT_INSTANCE, i->row->name, changed);
+}
+
+void instance_address_changed(Instance *i)
+{
+        char *message = NULL;
+        int r;
+
+        i->row->revision++;
+        r = store_save_instance(i->host->store, i->row, &message);
+        if (r < 0) {
+                i->row->revision--;
+                g_warning("Instance \"%s\" does not show that its address is outdated: %s", i->row->name,
+                        message);
+                g_free(message);
+        }
+        instance_changed(i, "Address", "Outdated");
 }
