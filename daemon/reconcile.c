@@ -18,7 +18,7 @@ typedef struct WishCheck {
         char *name;
 } WishCheck;
 
-static void on_wish_applied(const char *result, const GError *error, void *userdata)
+static void log_failure(const char *result, const GError *error, void *userdata)
 {
         if (error)
                 g_warning("%s", error->message);
@@ -33,11 +33,20 @@ static void on_is_enabled(const char *result, const GError *error, void *userdat
         bool is_enabled = !error && g_str_equal(result, "enabled");
 
         if (i && !i->op && i->row->enabled && !is_enabled)
-                systemd1_enable(check->host->systemd, i->server_unit, on_wish_applied, NULL);
+                systemd1_enable(check->host->systemd, i->server_unit, log_failure, NULL);
         else if (i && !i->op && !i->row->enabled && is_enabled)
-                systemd1_disable(check->host->systemd, i->server_unit, on_wish_applied, NULL);
+                systemd1_disable(check->host->systemd, i->server_unit, log_failure, NULL);
         g_free(check->name);
         g_free(check);
+}
+
+/* A Stop that this program did not see the end of: the server ended with an odd status, and its mount, which
+ * needs us to go away, is on its way. See notice_asked_stop(). */
+static bool was_stopping(Host *host, Instance *i)
+{
+        return !i->row->enabled &&
+               g_str_equal(systemd1_unit(host->systemd, i->server_unit)->active_state, "failed") &&
+               g_str_equal(systemd1_unit(host->systemd, i->mount_unit)->active_state, "deactivating");
 }
 
 static void on_unmounted(const GError *error, void *userdata)
@@ -53,6 +62,8 @@ static void reconcile_instance(Host *host, Instance *i)
 
         *check = (WishCheck){host, g_strdup(i->row->name)};
         systemd1_is_enabled(host->systemd, i->server_unit, on_is_enabled, check);
+        if (was_stopping(host, i))
+                systemd1_reset_failed(host->systemd, i->server_unit, log_failure, NULL);
         instance_unit_changed(i, i->server_unit, systemd1_unit(host->systemd, i->server_unit));
         if (i->is_mounted && !i->row->mounted_by_hand && unit_state_is_stopped(mount) &&
                 instance_is_stopped(i)) {
