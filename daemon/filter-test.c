@@ -41,7 +41,7 @@ static void on_started(const char *result, const GError *error, void *userdata)
 {
         Host *host = userdata;
 
-        if (error || !g_str_equal(result, "done"))
+        if (error || g_str_equal(result, "failed"))
                 filter_test_finish(host, false,
                         error ? error->message
                               : "the sandbox cannot be set up; see journalctl -u " FILTER_TEST_UNIT);

@@ -93,6 +93,8 @@ static int on_read_reply(sd_bus_message *reply, void *userdata, sd_bus_error *re
         Systemd1Read read = c->read;
         void *data = c->userdata;
 
+        if (systemd1_call_is_lost(c, e))
+                return 0;
         if (e)
                 error = g_error_new(HOST_ERROR, HOST_ERROR_SYSTEMD_FAILED,
                         "systemd does not tell about %s: %s", c->unit, e->message ?: e->name);
@@ -116,10 +118,9 @@ void systemd1_read(Systemd1 *s, const char *unit, Systemd1Read read, void *userd
                 r = sd_bus_message_new_method_call(s->bus, &m, SYSTEMD_NAME, path, DBUS_PROPERTIES, "GetAll");
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", ""); /* of all interfaces */
-        if (r >= 0)
-                r = sd_bus_call_async(s->bus, &c->slot, m, on_read_reply, c, 0);
         if (r < 0)
                 g_error("Cannot ask systemd: %s", g_strerror(-r)); /* out of memory */
+        systemd1_call_send(c, m, on_read_reply);
 }
 
 /* Following */
@@ -173,6 +174,7 @@ static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error
 static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
         Systemd1 *s = userdata;
+        g_autoptr(GPtrArray) ended = g_ptr_array_new();
         const char *path, *unit, *result;
 
         if (sd_bus_message_read(m, "uoss", NULL, &path, &unit, &result) < 0)
@@ -184,11 +186,12 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
                         continue;
                 if (!c->job_path)
                         g_hash_table_insert(c->early, g_strdup(path), g_strdup(result));
-                else if (g_str_equal(c->job_path, path)) {
-                        systemd1_call_finish(c, result, NULL);
-                        break;
-                }
+                else if (g_str_equal(c->job_path, path))
+                        g_ptr_array_add(ended, c); /* systemd merges jobs: several calls may wait for one */
         }
+        for (guint n = 0; n < ended->len; n++)
+                if (g_list_find(s->calls, ended->pdata[n])) /* what was told before may have ended it */
+                        systemd1_call_finish(ended->pdata[n], result, NULL);
         return 0;
 }
 
@@ -295,8 +298,11 @@ static int on_version(sd_bus_message *reply, void *userdata, sd_bus_error *ret_e
         const char *version = "";
 
         /* "252.39-1~deb12u2", "257.13-1" */
-        if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "v", "s", &version) < 0)
-                g_warning("systemd does not tell its version");
+        if (sd_bus_message_is_method_error(reply, NULL) ||
+                sd_bus_message_read(reply, "v", "s", &version) < 0) {
+                g_warning("systemd does not tell its version"); /* it does when it comes back */
+                return 0;
+        }
         s->version = (unsigned)strtoul(version, NULL, 10);
         list_units(s);
         return 0;
@@ -339,8 +345,10 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret
 {
         const char *owner;
 
-        if (sd_bus_message_read(m, "sss", NULL, NULL, &owner) >= 0 && *owner)
-                subscribe(userdata); /* a subscription is per connection of systemd's */
+        if (sd_bus_message_read(m, "sss", NULL, NULL, &owner) < 0 || !*owner)
+                return 0;
+        subscribe(userdata); /* a subscription is per connection of systemd's */
+        systemd1_resend(userdata);
         return 0;
 }
 

@@ -37,8 +37,22 @@ typedef struct Systemd1Call {
         bool tells_string;    /* the answer is the result */
         char *job_path;       /* once the reply told it */
         GHashTable *early;    /* job path -> result: JobRemoved may overtake the reply */
+        sd_bus_message *message;
+        sd_bus_message_handler_t replied;
         sd_bus_slot *slot;
+        unsigned tries;
+        guint retry; /* timer, when systemd was gone */
 } Systemd1Call;
+
+/* Sends the call, with no time limit: systemd answers, or the bus says that it is gone. Then, while it
+ * executes itself anew, the call waits and is sent again (systemd1_resend()). Takes a reference of its own on
+ * the message. */
+void systemd1_call_send(Systemd1Call *call, sd_bus_message *m, sd_bus_message_handler_t replied);
+/* In a reply's handler, first. Returns: whether this is no answer, and the call waits for systemd to come
+ * back. */
+bool systemd1_call_is_lost(Systemd1Call *call, const sd_bus_error *e);
+/* systemd is back: everything that is not answered, or whose job nobody saw end, is asked once more. */
+void systemd1_resend(Systemd1 *s);
 
 /* A call that is listed until it is freed; the reply's handler frees it. */
 Systemd1Call *systemd1_call_new(Systemd1 *s, const char *unit, Systemd1Done done, void *userdata);

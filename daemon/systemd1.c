@@ -11,10 +11,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define MAX_TRIES 30 /* a second apart, and once more whenever systemd comes back */
+
 void systemd1_call_free(Systemd1Call *c)
 {
         c->systemd->calls = g_list_remove(c->systemd->calls, c);
+        if (c->retry)
+                g_source_remove(c->retry);
         sd_bus_slot_unref(c->slot);
+        sd_bus_message_unref(c->message);
         g_clear_pointer(&c->early, g_hash_table_unref);
         g_free(c->job_path);
         g_free(c->unit);
@@ -51,13 +56,81 @@ static void call_fail(Systemd1Call *c, const char *what)
         systemd1_call_finish(c, NULL, error);
 }
 
+/* Sending */
+
+static void call_submit(Systemd1Call *c)
+{
+        int r = sd_bus_call_async(c->systemd->bus, &c->slot, c->message, c->replied, c, UINT64_MAX);
+
+        if (r < 0)
+                g_error("Cannot ask systemd about %s: %s", c->unit, g_strerror(-r)); /* out of memory */
+}
+
+void systemd1_call_send(Systemd1Call *c, sd_bus_message *m, sd_bus_message_handler_t replied)
+{
+        c->message = sd_bus_message_ref(m);
+        c->replied = replied;
+        call_submit(c);
+}
+
+/* Asking twice does no harm: what is started is started, and a transient unit that exists was ours (see
+ * on_call_reply()). */
+static void call_resend(Systemd1Call *c)
+{
+        c->slot = sd_bus_slot_unref(c->slot);
+        g_clear_pointer(&c->job_path, g_free);
+        if (c->early)
+                g_hash_table_remove_all(c->early);
+        c->tries++;
+        call_submit(c);
+}
+
+static gboolean on_retry(gpointer userdata)
+{
+        Systemd1Call *c = userdata;
+
+        c->retry = 0;
+        call_resend(c);
+        return G_SOURCE_REMOVE;
+}
+
+bool systemd1_call_is_lost(Systemd1Call *c, const sd_bus_error *e)
+{
+        static const char *const names[] = {SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_DISCONNECTED,
+                SD_BUS_ERROR_NAME_HAS_NO_OWNER, SD_BUS_ERROR_SERVICE_UNKNOWN, NULL};
+
+        if (!e || !g_strv_contains(names, e->name) || c->tries >= MAX_TRIES)
+                return false;
+        /* Its return is announced, but the announcement may have come before this answer did. */
+        c->retry = g_timeout_add_seconds(1, on_retry, c);
+        return true;
+}
+
+void systemd1_resend(Systemd1 *s)
+{
+        g_autoptr(GList) calls = g_list_copy(s->calls);
+
+        for (GList *l = calls; l; l = l->next) {
+                Systemd1Call *c = l->data;
+
+                if (c->retry)
+                        g_source_remove(c->retry);
+                c->retry = 0;
+                call_resend(c);
+        }
+}
+
 static int on_call_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
         Systemd1Call *c = userdata;
         const sd_bus_error *e = sd_bus_message_get_error(reply);
         const char *path, *early;
 
-        if (e && c->is_missing_fine && sd_bus_error_has_name(e, SYSTEMD_NAME ".NoSuchUnit"))
+        if (systemd1_call_is_lost(c, e))
+                return 0;
+        if (e && c->tries > 0 && sd_bus_error_has_name(e, SYSTEMD_NAME ".UnitExists"))
+                systemd1_call_finish(c, "exists", NULL);
+        else if (e && c->is_missing_fine && sd_bus_error_has_name(e, SYSTEMD_NAME ".NoSuchUnit"))
                 systemd1_call_finish(c, "done", NULL);
         else if (e)
                 call_fail(c, e->message ?: e->name);
@@ -78,11 +151,7 @@ static int on_call_reply(sd_bus_message *reply, void *userdata, sd_bus_error *re
 
 static void call_send(Systemd1Call *c, sd_bus_message *m)
 {
-        /* No time limit of the bus here: systemd answers, or its name goes away and the bus says so. */
-        int r = sd_bus_call_async(c->systemd->bus, &c->slot, m, on_call_reply, c, UINT64_MAX);
-
-        if (r < 0)
-                call_fail(c, g_strerror(-r));
+        systemd1_call_send(c, m, on_call_reply);
 }
 
 sd_bus_message *systemd1_manager_message(Systemd1 *s, const char *member)

@@ -16,7 +16,8 @@ typedef struct Systemd1 Systemd1;
 typedef void (*Systemd1UnitChanged)(const char *unit, const UnitState *state, void *userdata);
 /* The states that were there at the start are all known. */
 typedef void (*Systemd1Ready)(void *userdata);
-/* `result` is the systemd job's: "done", "failed", "dependency", "timeout", "canceled", ...; NULL when the
+/* `result` is the systemd job's: "done", "failed", "dependency", "timeout", "canceled", ...;
+ * "exists" when a transient unit was started by a call whose answer was lost; NULL when the
  * call itself failed: then `error` (HOST_ERROR_SYSTEMD_FAILED). */
 typedef void (*Systemd1Done)(const char *result, const GError *error, void *userdata);
 typedef void (*Systemd1Read)(const UnitState *state, const GError *error, void *userdata);
