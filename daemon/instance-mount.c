@@ -24,14 +24,39 @@
 typedef struct MountCall {
         Instance *instance;
         bool is_mount, by_unit;
-        HostDone done;
+        HostDone done; /* NULL once answered */
         void *userdata;
+        guint timer;
         enum { STEP_NONE, STEP_LOOK, STEP_UNMOUNT, STEP_MOUNT } step; /* the last one begun */
         uint16_t ports[N_PORTS];                                      /* those that systemd is told */
         MountWork work;
 } MountCall;
 
 static void mount_call_next(Instance *instance);
+
+static void mount_call_answer(MountCall *c, const GError *error)
+{
+        HostDone done = c->done;
+
+        c->done = NULL;
+        if (done)
+                done(error, c->userdata);
+        else if (error)
+                g_warning("%s", error->message); /* its caller was told that it goes on */
+}
+
+static gboolean on_answer_due(gpointer userdata)
+{
+        MountCall *c = userdata;
+        g_autoptr(GError) error = g_error_new(HOST_ERROR,
+                c->is_mount ? HOST_ERROR_STILL_STARTING : HOST_ERROR_STILL_STOPPING,
+                "Instance \"%s\" is still being %s after %d s, and that goes on; watch Mounted",
+                c->instance->row->name, c->is_mount ? "mounted" : "unmounted", INSTANCE_ANSWER_WITHIN);
+
+        c->timer = 0;
+        mount_call_answer(c, error);
+        return G_SOURCE_REMOVE;
+}
 
 /* Takes `error`. */
 static void mount_call_finish(MountCall *c, GError *error)
@@ -46,7 +71,9 @@ static void mount_call_finish(MountCall *c, GError *error)
                 i->mount_error = error ? g_error_copy(error) : NULL;
         }
         instance_changed(i, "Mounted", "Layers", "Outdated", "Message");
-        c->done(error, c->userdata);
+        if (c->timer)
+                g_source_remove(c->timer);
+        mount_call_answer(c, error);
         if (i->mount_calls.length > 0)
                 mount_call_next(i);
         else {
@@ -323,6 +350,9 @@ static void mount_call_queue(Instance *i, bool is_mount, bool by_unit, HostDone 
         c->by_unit = by_unit;
         c->done = done;
         c->userdata = userdata;
+        /* The unit's own call has the unit's time limit. */
+        if (!by_unit)
+                c->timer = g_timeout_add_seconds(INSTANCE_ANSWER_WITHIN, on_answer_due, c);
         c->work.name = g_strdup(i->row->name);
         c->work.state_fd = i->host->state_fd;
         c->work.uid = i->host->server_uid;
@@ -341,6 +371,49 @@ void instance_mount(Instance *i, bool by_unit, HostDone done, void *userdata)
 void instance_unmount(Instance *i, bool by_unit, HostDone done, void *userdata)
 {
         mount_call_queue(i, false, by_unit, done, userdata);
+}
+
+static void on_unused_unmounted(const GError *error, void *userdata)
+{
+        if (error)
+                g_warning("%s", error->message);
+}
+
+/* With an error its own unit has tried, and said who holds it. */
+static bool is_unused(Instance *i)
+{
+        return i->is_mounted && !i->row->mounted_by_hand && !i->mount_error && !i->op && !i->job &&
+               i->mount_calls.length == 0 && instance_is_stopped(i);
+}
+
+typedef struct UnusedCheck {
+        Host *host;
+        char *name;
+} UnusedCheck;
+
+static void on_mount_unit_read(const UnitState *state, const GError *error, void *userdata)
+{
+        UnusedCheck *check = userdata;
+        Instance *i = instance_find(check->host, check->name, NULL);
+
+        if (i && state && unit_state_is_stopped(state) && is_unused(i)) {
+                g_message("Instance \"%s\" is mounted, but nothing runs on it: unmounting", i->row->name);
+                instance_unmount(i, false, on_unused_unmounted, NULL);
+        }
+        g_free(check->name);
+        g_free(check);
+}
+
+void instance_unmount_unused(Instance *i)
+{
+        UnusedCheck *check;
+
+        if (!is_unused(i) || !unit_state_is_stopped(systemd1_unit(i->host->systemd, i->mount_unit)))
+                return;
+        /* What was signalled may be old: a start may be on its way, and need the mount. */
+        check = g_new(UnusedCheck, 1);
+        *check = (UnusedCheck){i->host, g_strdup(i->row->name)};
+        systemd1_read(i->host->systemd, i->mount_unit, on_mount_unit_read, check);
 }
 
 /* The mount table, changed by us or by others */

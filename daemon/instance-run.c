@@ -12,8 +12,6 @@
 
 #include "dbus/names.h"
 
-#define ANSWER_WITHIN 20 /* seconds: bus clients give up at 25 */
-
 struct InstanceOp {
         Instance *instance;
         HostDone done; /* NULL once answered */
@@ -56,10 +54,10 @@ static void log_failure(const char *result, const GError *error, void *userdata)
 static gboolean on_answer_due(gpointer userdata)
 {
         InstanceOp *op = userdata;
-        g_autoptr(GError) error =
-                g_error_new(HOST_ERROR, op->is_stop ? HOST_ERROR_STILL_STOPPING : HOST_ERROR_STILL_STARTING,
-                        "Instance \"%s\" is still %s after %d s, and goes on; watch ActiveState",
-                        op->instance->row->name, op->is_stop ? "stopping" : "starting", ANSWER_WITHIN);
+        g_autoptr(GError) error = g_error_new(HOST_ERROR,
+                op->is_stop ? HOST_ERROR_STILL_STOPPING : HOST_ERROR_STILL_STARTING,
+                "Instance \"%s\" is still %s after %d s, and goes on; watch ActiveState",
+                op->instance->row->name, op->is_stop ? "stopping" : "starting", INSTANCE_ANSWER_WITHIN);
 
         op->timer = 0;
         op_answer(op, error);
@@ -75,7 +73,7 @@ static InstanceOp *op_new(Instance *i, bool is_stop, HostDone done, void *userda
         op->done = done;
         op->userdata = userdata;
         op->was_enabled = i->row->enabled;
-        op->timer = g_timeout_add_seconds(ANSWER_WITHIN, on_answer_due, op);
+        op->timer = g_timeout_add_seconds(INSTANCE_ANSWER_WITHIN, on_answer_due, op);
         i->op = op;
         return op;
 }

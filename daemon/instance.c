@@ -461,8 +461,10 @@ void instance_unit_changed(Instance *i, const char *unit, const UnitState *state
         const char *changed[9];
         size_t n = 0;
 
-        if (!g_str_equal(unit, i->server_unit))
+        if (!g_str_equal(unit, i->server_unit)) {
+                instance_unmount_unused(i);
                 return;
+        }
         notice_asked_stop(i, state);
         i->state = unit_state_copy(state);
         if (!g_str_equal(before->active_state, state->active_state))

@@ -65,6 +65,9 @@ void instance_unit_changed(Instance *instance, const char *unit, const UnitState
 void instance_address_changed(Instance *instance);
 #define instance_changed(i, ...) host_changed((i)->host, OBJECT_INSTANCE, (i)->row->name, __VA_ARGS__)
 
+#define INSTANCE_ANSWER_WITHIN                                                                               \
+        20 /* seconds, after which a caller is told that it goes on: bus clients give up at 25 */
+
 /* instance-run.c. Each answers within 20 s; what takes longer goes on (StillStarting, StillStopping). */
 void instance_start(Instance *instance, HostDone done, void *userdata);
 void instance_stop(Instance *instance, HostDone done, void *userdata);
@@ -74,5 +77,7 @@ void instance_restart(Instance *instance, HostDone done, void *userdata);
  * own mount unit, or in its place; else by a person, who must not take the mount from a server. */
 void instance_mount(Instance *instance, bool by_unit, HostDone done, void *userdata);
 void instance_unmount(Instance *instance, bool by_unit, HostDone done, void *userdata);
+/* Takes away a mount that a unit left behind: nothing runs on it, and no person asked for it. */
+void instance_unmount_unused(Instance *instance);
 /* Compares with the kernel's mount table. */
 void instance_mounts_changed(Host *host);

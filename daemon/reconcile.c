@@ -49,15 +49,8 @@ static bool was_stopping(Host *host, Instance *i)
                g_str_equal(systemd1_unit(host->systemd, i->mount_unit)->active_state, "deactivating");
 }
 
-static void on_unmounted(const GError *error, void *userdata)
-{
-        if (error)
-                g_warning("%s", error->message);
-}
-
 static void reconcile_instance(Host *host, Instance *i)
 {
-        const UnitState *mount = systemd1_unit(host->systemd, i->mount_unit);
         WishCheck *check = g_new(WishCheck, 1);
 
         *check = (WishCheck){host, g_strdup(i->row->name)};
@@ -65,11 +58,7 @@ static void reconcile_instance(Host *host, Instance *i)
         if (was_stopping(host, i))
                 systemd1_reset_failed(host->systemd, i->server_unit, log_failure, NULL);
         instance_unit_changed(i, i->server_unit, systemd1_unit(host->systemd, i->server_unit));
-        if (i->is_mounted && !i->row->mounted_by_hand && unit_state_is_stopped(mount) &&
-                instance_is_stopped(i)) {
-                g_message("Instance \"%s\" is mounted, but nothing runs on it: unmounting", i->row->name);
-                instance_unmount(i, false, on_unmounted, NULL);
-        }
+        instance_unmount_unused(i);
 }
 
 /* Calls `visit` with each name in a directory of root's. */
