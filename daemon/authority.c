@@ -34,10 +34,15 @@ static void check_finish(AuthorityCheck *c, Verdict verdict, const char *message
         g_free(c);
 }
 
+static guint check_timeout(const AuthorityCheck *c)
+{
+        return c->may_prompt ? AUTHORITY_PROMPT_TIMEOUT : AUTHORITY_TIMEOUT;
+}
+
 static void check_fail(AuthorityCheck *c, const GError *error)
 {
         g_autofree char *why =
-                c->is_timed_out ? g_strdup_printf("polkit did not answer within %d s", AUTHORITY_TIMEOUT)
+                c->is_timed_out ? g_strdup_printf("polkit did not answer within %u s", check_timeout(c))
                                 : g_strdup(error->message);
 
         check_finish(c, VERDICT_UNAVAILABLE, why);
@@ -126,8 +131,7 @@ AuthorityCheck *authority_check(const char *sender, const char *action, GHashTab
         g_hash_table_iter_init(&iter, details);
         while (g_hash_table_iter_next(&iter, &key, &value))
                 polkit_details_insert(c->details, key, value);
-        if (!may_prompt)
-                c->timer = g_timeout_add_seconds(AUTHORITY_TIMEOUT, on_timeout, c);
+        c->timer = g_timeout_add_seconds(check_timeout(c), on_timeout, c);
         if (the_authority)
                 check_send(c);
         else

@@ -13,7 +13,8 @@ typedef enum Verdict {
         VERDICT_UNAVAILABLE, /* polkit could not be asked, or did not answer */
 } Verdict;
 
-#define AUTHORITY_TIMEOUT 10 /* seconds, for a question without a prompt */
+#define AUTHORITY_TIMEOUT        10  /* seconds, for a question without a prompt */
+#define AUTHORITY_PROMPT_TIMEOUT 300 /* seconds, for one that somebody must answer */
 
 typedef struct AuthorityCheck AuthorityCheck;
 
