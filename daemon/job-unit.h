@@ -35,7 +35,7 @@ void job_unit_run(
         Job *job, const char *suffix, SandboxSpec *spec, const JobUnitHandlers *handlers, void *userdata);
 /* Follows a unit that was started before this program was. Returns: FALSE when systemd does not know it. */
 bool job_unit_adopt(Job *job, const char *suffix, const JobUnitHandlers *handlers, void *userdata);
-/* Asks for the end of a running one: SIGTERM, then SIGKILL. */
+/* Asks for the end of a running one, by SIGKILL: see KillSignal in sandbox.c. */
 void job_unit_stop(JobUnit *unit);
 void job_unit_notice(JobUnit *unit, const char *name, const UnitState *state);
 const char *job_unit_name(const JobUnit *unit);
