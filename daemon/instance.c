@@ -340,15 +340,11 @@ static void log_failure(const char *result, const GError *error, void *userdata)
                 g_warning("%s", error->message);
 }
 
-gboolean instance_forget(Instance *i, GError **error)
+void instance_forget(Instance *i)
 {
         Host *host = i->host;
         g_autoptr(GArray) overlays = g_array_ref(i->row->overlays);
-        char *message = NULL;
-        int r = store_delete_instance(host->store, i->row->name, &message);
 
-        if (r < 0)
-                return host_store_error(error, r, message);
         /* One that had failed may still come back at boot, and is remembered as failed. */
         systemd1_disable(host->systemd, i->server_unit, log_failure, NULL);
         systemd1_revert(host->systemd, i->server_unit, log_failure, NULL);
@@ -358,7 +354,6 @@ gboolean instance_forget(Instance *i, GError **error)
         instance_free(i);
         announce_users(host, overlays);
         announce_game_users(host);
-        return TRUE;
 }
 
 /* What is planned and what is there */

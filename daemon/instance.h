@@ -45,8 +45,8 @@ gboolean instance_set_config(Instance *instance, const char *text, GError **erro
 /* Deletion and reset are jobs. Returns: the job, borrowed. */
 Job *instance_delete(Instance *instance, uid_t uid, GError **error);
 Job *instance_reset(Instance *instance, uid_t uid, GError **error);
-/* The last step of a deletion: out of the store, off the bus, freed. */
-gboolean instance_forget(Instance *instance, GError **error);
+/* The last step of a deletion: out of the store already, it goes off the bus and is freed. */
+void instance_forget(Instance *instance);
 
 /* The layers its next mount gets, top first, the game last. Returns: an array of LayerRef, or NULL with
  * HOST_ERROR_NOT_READY. */

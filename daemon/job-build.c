@@ -31,7 +31,7 @@
 typedef struct BuildStage {
         bool is_seal;
         int state_fd, staging_fd;
-        char *id, *script;
+        char *name, *script;                    /* of the staging directory; the script's text */
         uint64_t overlay, generation, previous; /* previous 0: none */
         uid_t server_uid;
         gid_t server_gid;
@@ -44,7 +44,7 @@ typedef struct BuildStage {
 static void stage_free(BuildStage *s)
 {
         g_clear_pointer(&s->denied, g_array_unref);
-        g_free(s->id);
+        g_free(s->name);
         g_free(s->script);
         g_free(s->message);
         g_free(s);
@@ -59,7 +59,7 @@ static BuildStage *stage_new(Job *job, bool is_seal)
         s->is_seal = is_seal;
         s->state_fd = host->state_fd;
         s->staging_fd = host->staging_fd;
-        s->id = g_strdup(job->id);
+        s->name = job_staging_name(job, is_seal ? "seal" : "");
         s->script = g_strdup(overlay->row->script);
         s->overlay = overlay->row->id;
         s->generation = job->row->generation;
@@ -139,7 +139,10 @@ static int stage_all(BuildStage *s)
         overlay_fd = open_overlay(s);
         if (overlay_fd < 0)
                 return overlay_fd;
-        job_fd = beneath_make_dir(s->staging_fd, s->id, 0, 0, 0700);
+        r = staging_remove(s->staging_fd, s->name); /* of an earlier turn */
+        if (r < 0)
+                return r;
+        job_fd = beneath_make_dir(s->staging_fd, s->name, 0, 0, 0700);
         if (job_fd < 0)
                 return job_fd;
         userns_fd = slot_userns(s);
@@ -178,7 +181,6 @@ static void drop_generation(Job *job)
         g_autoptr(GError) error = NULL;
         JobRow *row;
 
-        job_unstage(job);
         if (!overlay || !job->row->generation)
                 return;
         row = job_row_new();
@@ -186,19 +188,21 @@ static void drop_generation(Job *job)
         row->overlay = overlay->row->id;
         row->subject_name = g_strdup(overlay->row->name);
         g_array_append_val(row->generations, job->row->generation);
-        if (!job_queue(job->host, row, 0, &error))
+        if (!job_queue(job->host, row, JOB_NOBODY, &error))
                 g_warning("What job %s made stays: %s", job->id, error->message);
 }
 
 void job_build_discard(Job *job, const char *state, const char *result, int exit_status, const char *message)
 {
+        job_unstage(job, "");
+        job_unstage(job, "seal");
         drop_generation(job);
         job_finish(job, state, result, exit_status, message);
 }
 
 static void build_failed(Job *job, const char *result, int exit_status, const char *message)
 {
-        if (job->is_cancelled)
+        if (job_is_cancelled(job))
                 job_build_discard(job, "cancelled", "cancelled", exit_status, "It was cancelled");
         else
                 job_build_discard(job, "failed", result, exit_status, message);
@@ -216,7 +220,7 @@ static void on_sealed(Job *job, const JobUnitResult *result, void *userdata)
         uint64_t bytes, files;
         GenerationRow *generation;
 
-        if (job->is_cancelled || !result->is_success) {
+        if (job_is_cancelled(job) || !result->is_success) {
                 bool is_refused = result->exit_status == 65 && *text;
 
                 build_failed(job, is_refused ? "refused" : result->result, result->exit_status,
@@ -235,13 +239,14 @@ static void on_sealed(Job *job, const JobUnitResult *result, void *userdata)
 
 static void seal_started(Job *job, void *userdata)
 {
-        job_unstage(job);
+        job_unstage(job, ""); /* a program that was killed may have left it */
+        job_unstage(job, "seal");
 }
 
 static void on_seal_staged(Job *job, void *data)
 {
         BuildStage *s = data;
-        g_autofree char *source = g_strdup_printf(PATH_STAGING "/%s/overlay", job->id);
+        g_autofree char *source = g_strdup_printf(PATH_STAGING "/%s/overlay", s->name);
         const char *argv[] = {PATH_TREE_PROGRAM, "seal", "/overlay", NULL};
         SandboxBind binds[] = {{source, "/overlay", true}};
         g_autofree char *description =
@@ -250,9 +255,9 @@ static void on_seal_staged(Job *job, void *data)
         Output *output = NULL;
         int r = s->result < 0 ? s->result : output_new(&output);
 
-        if (r < 0 || job->is_cancelled)
+        if (r < 0 || job_is_cancelled(job))
                 build_failed(job, "sandbox-setup", 0, s->message ?: g_strerror(-r));
-        if (r < 0 || job->is_cancelled) {
+        if (r < 0 || job_is_cancelled(job)) {
                 output_free(output);
                 stage_free(s);
                 return;
@@ -281,7 +286,7 @@ static void seal_begin(Job *job)
 
 static void on_script_started(Job *job, void *userdata)
 {
-        job_unstage(job);
+        job_unstage(job, "");
 }
 
 /* The result is in the store before the unit, which has it too, is stopped. */
@@ -292,8 +297,10 @@ static void on_script_ended(Job *job, const JobUnitResult *result, void *userdat
 
         g_free(job->row->phase);
         job->row->phase = g_strdup("ended");
-        g_free(job->row->result);
-        job->row->result = g_strdup(result->result);
+        if (!job_is_cancelled(job)) {
+                g_free(job->row->result);
+                job->row->result = g_strdup(result->result);
+        }
         g_free(job->row->message);
         job->row->message = g_strdup(result->message);
         job->row->exit_status = result->exit_status;
@@ -306,7 +313,7 @@ static void script_gone(Job *job)
 {
         g_autofree char *result = g_strdup(job->row->result), *message = g_strdup(job->row->message);
 
-        if (g_str_equal(result, "success") && !job->is_cancelled)
+        if (g_str_equal(result, "success"))
                 seal_begin(job);
         else
                 build_failed(job, result, job->row->exit_status, message);
@@ -314,7 +321,11 @@ static void script_gone(Job *job)
 
 static void on_script_gone(Job *job, const JobUnitResult *result, void *userdata)
 {
-        script_gone(job);
+        /* Its children may still be there. */
+        if (!result->is_success && g_str_equal(job->row->result, "success"))
+                build_failed(job, result->result, result->exit_status, result->message);
+        else
+                script_gone(job);
 }
 
 static const JobUnitHandlers script_handlers = {
@@ -332,13 +343,13 @@ static void on_script_staged(Job *job, void *data)
         g_autofree char *description =
                 g_strdup_printf("Build of overlay %s by job %s", overlay->row->name, job->id);
 
-        if (s->result < 0 || job->is_cancelled) {
+        if (s->result < 0 || job_is_cancelled(job)) {
                 build_failed(job, "sandbox-setup", 0, s->message ?: "");
                 stage_free(s);
                 return;
         }
         for (size_t n = 0; n < n_binds; n++) {
-                char *source = g_strdup_printf(PATH_STAGING "/%s/%s", job->id, names[n]);
+                char *source = g_strdup_printf(PATH_STAGING "/%s/%s", s->name, names[n]);
                 char *target = g_strconcat("/", names[n], NULL);
 
                 g_ptr_array_add(paths, source);
@@ -381,6 +392,10 @@ static void on_leftover_stopped(const char *result, const GError *error, void *u
         Job *job = userdata;
         g_autofree char *unit = job_unit_make_name(job, g_str_equal(job->row->phase, "seal") ? "seal" : "");
 
+        if (error) {
+                build_failed(job, "stop", 0, error->message);
+                return;
+        }
         systemd1_reset_failed(job->host->systemd, unit, on_leftover_gone, job);
 }
 
@@ -393,7 +408,12 @@ void job_build_resume(Job *job)
                 g_autofree char *unit = job_unit_make_name(job, is_seal ? "seal" : "");
 
                 systemd1_stop(job->host->systemd, unit, on_leftover_stopped, job);
-        } else if (!job_unit_adopt(job, "", &script_handlers, NULL)) {
+        } else if (job_unit_adopt(job, "", &script_handlers, NULL)) {
+                if (job_is_cancelled(job))
+                        job_unit_stop(job->unit);
+        } else if (job_is_cancelled(job))
+                build_failed(job, "", 0, "");
+        else {
                 /* The program ended before the unit had begun: the build has its turn again, with a new
                  * number. */
                 drop_generation(job);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job-thread.h"
+#include "paths.h"
 #include "staging.h"
 
 #include <gio/gio.h>
@@ -39,7 +40,7 @@ void job_run_in_thread(Job *job, void (*step)(void *data), void (*done)(Job *job
 
 typedef struct Unstage {
         int staging_fd;
-        char *id;
+        char *name;
         int result;
 } Unstage;
 
@@ -47,7 +48,7 @@ static void run_unstage(GTask *task, gpointer source, gpointer data, GCancellabl
 {
         Unstage *u = data;
 
-        u->result = staging_remove(u->staging_fd, u->id);
+        u->result = staging_remove(u->staging_fd, u->name);
         g_task_return_boolean(task, TRUE);
 }
 
@@ -56,19 +57,24 @@ static void on_unstaged(GObject *source, GAsyncResult *result, gpointer userdata
         Unstage *u = userdata;
 
         if (u->result < 0)
-                g_warning("What is staged for job %s stays until the next start: %s", u->id,
+                g_warning("What is staged in " PATH_STAGING "/%s stays until the next start: %s", u->name,
                         g_strerror(-u->result));
-        g_free(u->id);
+        g_free(u->name);
         g_free(u);
 }
 
-void job_unstage(Job *job)
+char *job_staging_name(const Job *job, const char *suffix)
+{
+        return g_strconcat(job->id, *suffix ? "-" : "", suffix, NULL);
+}
+
+void job_unstage(Job *job, const char *suffix)
 {
         Unstage *u = g_new(Unstage, 1);
         /* No handle on the job: it may be over before this is. */
         g_autoptr(GTask) task = g_task_new(NULL, NULL, on_unstaged, u);
 
-        *u = (Unstage){job->host->staging_fd, g_strdup(job->id), 0};
+        *u = (Unstage){job->host->staging_fd, job_staging_name(job, suffix), 0};
         g_task_set_task_data(task, u, NULL);
         g_task_run_in_thread(task, run_unstage);
 }

@@ -41,6 +41,7 @@ typedef struct Trash {
         GArray *trees;          /* Tree */
         GPtrArray *directories; /* char *: root's own directories to remove in the end, deepest first */
         char *overlay;          /* the overlay's directory when all of it goes, or NULL */
+        char *instance;         /* the instance when all of it goes, or NULL */
         char *layers;           /* the layers directory whose `work` goes too, or NULL */
         unsigned n_staged;
         int result;
@@ -60,6 +61,7 @@ static void trash_free(Trash *t)
         g_array_unref(t->trees);
         g_ptr_array_unref(t->directories);
         g_free(t->overlay);
+        g_free(t->instance);
         g_free(t->layers);
         g_free(t->slot_user);
         g_free(t->id);
@@ -100,7 +102,7 @@ static void add_instance(Trash *t, const char *name, bool whole)
         g_ptr_array_add(t->directories, g_strdup(t->layers));
         g_ptr_array_add(t->directories, g_strdup_printf(DIR_RUNTIME "/%s/merged", name));
         g_ptr_array_add(t->directories, g_strdup_printf(DIR_RUNTIME "/%s", name));
-        g_ptr_array_add(t->directories, g_strdup_printf(DIR_INSTANCES "/%s", name));
+        t->instance = g_strdup(name);
 }
 
 static Trash *trash_new(Job *job)
@@ -316,20 +318,15 @@ static int remove_work(Trash *t)
         return unlinkat(layers_fd, "work", AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
-/* An instance's directory has, beside its trees, root's own environment file. */
-static int remove_environment(Trash *t)
+/* An instance's own directory has files of root's, beside the trees that are gone by now. */
+static int remove_instance(Trash *t)
 {
-        for (guint n = 0; n < t->directories->len; n++) {
-                const char *path = t->directories->pdata[n];
-                _cleanup_close_ int fd = -EBADF;
+        _cleanup_close_ int fd = -EBADF;
 
-                if (!g_str_has_prefix(path, DIR_INSTANCES "/"))
-                        continue;
-                fd = beneath_open(t->state_fd, path, O_RDONLY | O_DIRECTORY, 0);
-                if (fd >= 0 && unlinkat(fd, "instance.env", 0) < 0 && errno != ENOENT)
-                        return -errno;
-        }
-        return 0;
+        if (!t->instance)
+                return 0;
+        fd = beneath_open(t->state_fd, DIR_INSTANCES, O_RDONLY | O_DIRECTORY, 0);
+        return fd < 0 ? fd : beneath_remove(fd, t->instance, 1);
 }
 
 static int remove_all(Trash *t)
@@ -341,7 +338,7 @@ static int remove_all(Trash *t)
         if (r >= 0)
                 r = remove_work(t);
         if (r >= 0)
-                r = remove_environment(t);
+                r = remove_instance(t);
         for (guint n = 0; r >= 0 && n < t->directories->len; n++)
                 r = remove_dir(t, t->directories->pdata[n]);
         return r;
@@ -358,29 +355,53 @@ static void remove_step(void *data)
 
 /* The main thread's half */
 
+/* The subject's row goes in the transaction that ends the job: a job that was done but for its end would be
+ * taken up again, and find another subject with that name. */
+static gboolean save_gone(Job *job, GError **error)
+{
+        Store *store = job->host->store;
+        char *message = NULL;
+        int r = store_begin(store, &message);
+
+        if (r >= 0 && g_str_equal(job->row->kind, JOB_DELETE_OVERLAY))
+                r = store_delete_overlay(store, job->row->overlay, &message);
+        else if (r >= 0 && g_str_equal(job->row->kind, JOB_DELETE_INSTANCE))
+                r = store_delete_instance(store, job->row->instance, &message);
+        job_set_finished(job, "done", "success", 0, "");
+        if (r >= 0)
+                r = store_save_job(store, job->row, &message);
+        if (r >= 0)
+                r = store_commit(store, &message);
+        else
+                store_rollback(store);
+        return r >= 0 || host_store_error(error, r, message);
+}
+
 static void on_removed(Job *job, void *data)
 {
         Trash *t = data;
-        const char *kind = job->row->kind;
+        Host *host = job->host;
         g_autoptr(GError) error = NULL;
+        Overlay *overlay = overlay_by_id(host, job->row->overlay);
+        Instance *instance = job->row->instance ? instance_find(host, job->row->instance, NULL) : NULL;
 
-        if (t->result < 0) {
+        if (t->result < 0)
                 job_finish(job, "failed", "delete", 0, t->message);
-        } else if (g_str_equal(kind, JOB_DELETE_OVERLAY) && overlay_by_id(job->host, job->row->overlay) &&
-                   !overlay_forget(overlay_by_id(job->host, job->row->overlay), &error)) {
+        else if (!save_gone(job, &error))
                 job_finish(job, "failed", "store", 0, error->message);
-        } else if (g_str_equal(kind, JOB_DELETE_INSTANCE) &&
-                   instance_find(job->host, job->row->instance, NULL) &&
-                   !instance_forget(instance_find(job->host, job->row->instance, NULL), &error)) {
-                job_finish(job, "failed", "store", 0, error->message);
-        } else
-                job_finish(job, "done", "success", 0, "");
+        else {
+                if (instance && g_str_equal(job->row->kind, JOB_DELETE_INSTANCE))
+                        instance_forget(instance);
+                if (overlay && g_str_equal(job->row->kind, JOB_DELETE_OVERLAY))
+                        overlay_forget(overlay);
+                job_announce_finished(job);
+        }
         trash_free(t);
 }
 
 static void on_empty_started(Job *job, void *userdata)
 {
-        job_unstage(job);
+        job_unstage(job, "");
 }
 
 static void on_emptied(Job *job, const JobUnitResult *result, void *userdata)
@@ -403,13 +424,13 @@ static void on_staged(Job *job, void *data)
                 "Deletion (%s) of %s by job %s", job->row->kind, job->row->subject_name, job->id);
 
         if (t->result < 0) {
-                job_unstage(job);
+                job_unstage(job, "");
                 job_finish(job, "failed", "delete", 0, t->message);
                 trash_free(t);
                 return;
         }
         if (t->n_staged == 0) {
-                job_unstage(job);
+                job_unstage(job, "");
                 job_run_in_thread(job, remove_step, on_removed, t);
                 return;
         }

@@ -92,15 +92,31 @@ static void on_gone(const char *result, const GError *error, void *userdata)
         job_unit_free(u);
 }
 
+static void set_result(JobUnit *u, bool is_success, const char *result, int status, char *message)
+{
+        u->result.is_success = is_success;
+        g_free(u->result.result);
+        u->result.result = g_strdup(result);
+        u->result.exit_status = status;
+        g_free(u->result.message);
+        u->result.message = message;
+}
+
 static void on_final_stop(const char *result, const GError *error, void *userdata)
 {
         UnitHandle *h = userdata;
+        JobUnit *u = h->unit;
 
-        if (!h->unit) {
+        if (!u) {
                 handle_unref(h);
                 return;
         }
-        if (error)
+        /* What it wrote counts only when nothing of it can still write. */
+        if (u->result.is_success && (error || !g_str_equal(result, "done")))
+                set_result(u, false, "stop", 0,
+                        g_strdup_printf("%s could not be stopped (%s), so what it left cannot be used",
+                                u->name, error ? error->message : result));
+        else if (error)
                 g_warning("%s", error->message);
         /* A failed unit keeps its name until this. */
         systemd1_reset_failed(h->unit->job->host->systemd, h->unit->name, on_gone, h);
@@ -114,14 +130,6 @@ static void unit_ended(JobUnit *u)
         if (u->handlers.ended)
                 u->handlers.ended(u->job, &u->result, u->userdata);
         systemd1_stop(u->job->host->systemd, u->name, on_final_stop, handle_ref(u->handle));
-}
-
-static void set_result(JobUnit *u, bool is_success, const char *result, int status, char *message)
-{
-        u->result.is_success = is_success;
-        u->result.result = g_strdup(result);
-        u->result.exit_status = status;
-        u->result.message = message;
 }
 
 static void unit_note_started(JobUnit *u)
@@ -204,14 +212,16 @@ static void on_started(const char *result, const GError *error, void *userdata)
                 handle_unref(h);
                 return;
         }
-        unit_note_started(u);
+        /* "exists": systemd lost its answer by executing itself anew, and the unit may be starting still. */
+        if (error || !g_str_equal(result, "exists"))
+                unit_note_started(u);
         if (error) {
                 set_result(u, false, "sandbox-setup", 0, g_strdup(error->message));
                 handle_unref(h);
                 unit_ended(u);
                 return;
         }
-        u->result.has_started = g_str_equal(result, "done");
+        u->result.has_started = !g_str_equal(result, "failed");
         /* States seen so far were of the unit's birth; from here on they count. */
         systemd1_read(u->job->host->systemd, u->name, on_read, h);
 }

@@ -47,6 +47,12 @@ bool job_is_running(const Job *job)
         return g_str_equal(job->row->state, "running");
 }
 
+/* The row has no place of its own for that: no other result is known while a job runs. */
+bool job_is_cancelled(const Job *job)
+{
+        return job_is_running(job) && g_str_equal(job->row->result, "cancelled");
+}
+
 bool job_is_finished(const Job *job)
 {
         return !job_is_queued(job) && !job_is_running(job);
@@ -118,7 +124,7 @@ static gboolean check_queue_limit(Host *host, uid_t uid, GError **error)
 {
         unsigned queued = 0;
 
-        if (uid == 0)
+        if (uid == 0 || uid == JOB_NOBODY)
                 return TRUE;
         for (GTreeNode *n = g_tree_node_first(host->jobs); n; n = g_tree_node_next(n)) {
                 Job *job = g_tree_node_value(n);
@@ -148,7 +154,8 @@ Job *job_queue(Host *host, JobRow *taken, uid_t uid, GError **error)
         row->state = g_strdup("queued");
         row->queued_at = host_now();
         row->slot = -1;
-        g_array_append_val(row->requesters, requester);
+        if (uid != JOB_NOBODY)
+                g_array_append_val(row->requesters, requester);
         r = store_save_job(host->store, row, &message);
         if (r < 0) {
                 host_store_error(error, r, message);
@@ -203,6 +210,23 @@ static gboolean remove_requester(Job *job, uid_t uid, GError **error)
         return TRUE;
 }
 
+/* Written down before the unit is stopped: a program that is killed in between must not take the build for
+ * one that failed, or do it again. */
+static gboolean cancel_running(Job *job, GError **error)
+{
+        g_autofree char *before = g_steal_pointer(&job->row->result);
+
+        job->row->result = g_strdup("cancelled");
+        if (!job_save(job, error)) {
+                g_free(job->row->result);
+                job->row->result = g_steal_pointer(&before);
+                return FALSE;
+        }
+        if (job->unit)
+                job_unit_stop(job->unit);
+        return TRUE;
+}
+
 gboolean job_cancel(Job *job, uid_t uid, bool as_manager, GError **error)
 {
         if (job_is_finished(job)) {
@@ -210,7 +234,10 @@ gboolean job_cancel(Job *job, uid_t uid, bool as_manager, GError **error)
                         job->row->state);
                 return FALSE;
         }
-        if (!as_manager && job_has_requester(job, uid) && job->row->requesters->len > 1)
+        /* He was a requester when the gate looked; an earlier Cancel of his has taken him off meanwhile. */
+        if (!as_manager && !job_has_requester(job, uid))
+                return TRUE;
+        if (!as_manager && job->row->requesters->len > 1)
                 return remove_requester(job, uid, error);
         if (job_is_queued(job)) {
                 job_finish(job, "cancelled", "cancelled", 0, "It was cancelled before it began");
@@ -221,10 +248,7 @@ gboolean job_cancel(Job *job, uid_t uid, bool as_manager, GError **error)
                         "Job %s is deleting already and cannot be undone; wait for it", job->id);
                 return FALSE;
         }
-        job->is_cancelled = true;
-        if (job->unit)
-                job_unit_stop(job->unit);
-        return TRUE;
+        return cancel_running(job, error);
 }
 
 /* Phases and the end */
@@ -258,13 +282,22 @@ void job_set_finished(Job *job, const char *state, const char *result, int exit_
         row->phase = g_strdup("");
 }
 
+/* An overlay's state comes from its last build. */
+static bool job_is_last_build(Job *job)
+{
+        Overlay *overlay = overlay_by_id(job->host, job->row->overlay);
+
+        return overlay && overlay->row->last_job == job->row->id;
+}
+
 static void drop_old(Host *host)
 {
         unsigned finished = 0;
         g_autoptr(GPtrArray) old = g_ptr_array_new();
 
         for (GTreeNode *n = g_tree_node_last(host->jobs); n; n = g_tree_node_previous(n))
-                if (job_is_finished(g_tree_node_value(n)) && ++finished > KEEP_FINISHED)
+                if (job_is_finished(g_tree_node_value(n)) && !job_is_last_build(g_tree_node_value(n)) &&
+                        ++finished > KEEP_FINISHED)
                         g_ptr_array_add(old, g_tree_node_value(n));
         for (guint n = 0; n < old->len; n++) {
                 Job *job = old->pdata[n];

@@ -21,7 +21,6 @@ struct Job {
         Host *host;
         JobRow *row;
         char *id;             /* row->id in decimal */
-        bool is_cancelled;    /* asked to end; its unit is being stopped */
         struct JobUnit *unit; /* the transient unit at work, NULL between units; see job-unit.h */
 };
 
@@ -29,6 +28,7 @@ Job *job_new(Host *host, JobRow *row); /* takes the row */
 void job_free(Job *job);
 
 Job *job_find(Host *host, uint64_t id, GError **error); /* HOST_ERROR_NO_SUCH_JOB */
+#define JOB_NOBODY ((uid_t)-1)                          /* the service itself asks for the job */
 /* A queued job with `uid` as its requester, saved. `row` is taken: kind and subject are set.
  * HOST_ERROR_LIMIT_REACHED beyond MaxQueuedJobsPerUser. */
 Job *job_queue(Host *host, JobRow *row, uid_t uid, GError **error);
@@ -36,9 +36,10 @@ Job *job_queue(Host *host, JobRow *row, uid_t uid, GError **error);
 gboolean job_add_requester(Job *job, uid_t uid, GError **error);
 bool job_has_requester(const Job *job, uid_t uid);
 /* A requester's Cancel takes him off; the last one's, or `as_manager`, ends the job. HOST_ERROR_BUSY when it
- * cannot be ended any more. */
+ * cannot be ended any more. That a running job is to end is in the store before its unit is stopped. */
 gboolean job_cancel(Job *job, uid_t uid, bool as_manager, GError **error);
 
+bool job_is_cancelled(const Job *job); /* it runs still, and its unit is being stopped */
 bool job_is_finished(const Job *job);
 bool job_is_queued(const Job *job);
 bool job_is_running(const Job *job);

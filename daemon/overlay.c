@@ -223,16 +223,10 @@ Job *overlay_delete(Overlay *o, uid_t uid, GError **error)
         return job;
 }
 
-gboolean overlay_forget(Overlay *o, GError **error)
+void overlay_forget(Overlay *o)
 {
-        char *message = NULL;
-        int r = store_delete_overlay(o->host->store, o->row->id, &message);
-
-        if (r < 0)
-                return host_store_error(error, r, message);
         host_object_removed(o->host, OBJECT_OVERLAY, o->row->name);
         overlay_free(o);
-        return TRUE;
 }
 
 const char *overlay_state(Overlay *o)
@@ -381,7 +375,7 @@ void overlay_prune(Overlay *o)
                 return;
         row = job_row_for(o, JOB_PRUNE);
         g_array_append_vals(row->generations, unneeded->data, unneeded->len);
-        if (!job_queue(o->host, row, 0, &error))
+        if (!job_queue(o->host, row, JOB_NOBODY, &error))
                 g_warning("Old generations of overlay \"%s\" stay: %s", o->row->name, error->message);
 }
 

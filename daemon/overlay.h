@@ -34,7 +34,8 @@ gboolean overlay_set_script(Overlay *overlay, const char *text, GError **error);
 Job *overlay_build(Overlay *overlay, uid_t uid, GError **error);
 /* HOST_ERROR_IN_USE while an instance lists it. */
 Job *overlay_delete(Overlay *overlay, uid_t uid, GError **error);
-gboolean overlay_forget(Overlay *overlay, GError **error);
+/* Out of the store already: off the bus, freed. */
+void overlay_forget(Overlay *overlay);
 
 /* "empty", "building", "ready", "failed" */
 const char *overlay_state(Overlay *overlay);
