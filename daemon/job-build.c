@@ -268,7 +268,7 @@ static void on_seal_staged(Job *job, void *data)
                         .argv = (char *const *)argv,
                         .binds = binds,
                         .n_binds = 1,
-                        .working_directory = "/overlay",
+                        .working_directory = "/", /* the top may be unreadable, which the seal says */
                         .time_limit = SEAL_TIME_LIMIT,
                         .stdout_fd = output_fd(output),
                 },
