@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a transient unit of a job may do: the whole property table in one place, each row with its reason and the oldest
- * systemd that knows it. Build scripts get it with the network; sealing and emptying get it without. See systemd.exec(5),
- * systemd.resource-control(5), org.freedesktop.systemd1(5). */
+/* What a transient unit of a job may do: the whole property table in one place, each row with its reason and
+ * the oldest systemd that knows it. Build scripts get it with the network; sealing and emptying get it
+ * without. See systemd.exec(5), systemd.resource-control(5), org.freedesktop.systemd1(5). */
 #pragma once
 
 #include <glib.h>
@@ -17,16 +17,16 @@ typedef struct SandboxBind {
 
 typedef struct SandboxSpec {
         const char *description;
-        unsigned slot;            /* runs as l4d2-sandbox-<slot> */
-        char *const *argv;        /* argv[0] is the absolute path */
+        unsigned slot;     /* runs as l4d2-sandbox-<slot> */
+        char *const *argv; /* argv[0] is the absolute path */
         const SandboxBind *binds;
         size_t n_binds;
         const char *working_directory;
-        bool has_network;         /* the internet, never this host and its networks */
-        const GArray *denied;     /* AddressPrefix, see address-filter.h; used when has_network */
-        uint64_t time_limit;      /* microseconds */
-        int stdout_fd;            /* -1: the journal */
-        uint64_t job;             /* LEFT4ME_JOB= on every line in the journal */
+        bool has_network;     /* the internet, never this host and its networks */
+        const GArray *denied; /* AddressPrefix, see address-filter.h; used when has_network */
+        uint64_t time_limit;  /* microseconds */
+        int stdout_fd;        /* -1: the journal */
+        uint64_t job;         /* LEFT4ME_JOB= on every line in the journal */
 } SandboxSpec;
 
 /* Appends the a(sv) of StartTransientUnit(). `systemd_version` (257) picks the rows.
