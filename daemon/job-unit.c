@@ -2,6 +2,7 @@
 #include "job-unit.h"
 
 #include "dbus/names.h"
+#include <signal.h>
 #include <string.h>
 
 /* Answers of systemd carry this handle, not the unit: the job may be freed before they come. */
@@ -139,6 +140,13 @@ static void unit_note_started(JobUnit *u)
         u->was_started = true;
 }
 
+static void set_signal_result(JobUnit *u, const char *result, int signal)
+{
+        set_result(u, false, result, signal,
+                g_strdup_printf("It was ended by signal %d (%s); see journalctl -u %s", signal,
+                        strsignal(signal), u->name));
+}
+
 /* Its start is over, so this state is of the process. */
 static void unit_judge(JobUnit *u, const UnitState *s)
 {
@@ -150,7 +158,12 @@ static void unit_judge(JobUnit *u, const UnitState *s)
         if (g_str_equal(s->active_state, "active")) {
                 if (!g_str_equal(s->sub_state, "exited"))
                         return;
-                set_result(u, true, "success", 0, g_strdup(""));
+                /* systemd takes SIGTERM, SIGINT, SIGHUP and SIGPIPE for a clean end. A build that died of one
+                 * is not whole. */
+                if (s->exec_main_code == CLD_EXITED && s->exec_main_status == 0)
+                        set_result(u, true, "success", 0, g_strdup(""));
+                else
+                        set_signal_result(u, "signal", s->exec_main_status);
         } else if (g_str_equal(s->result, "success"))
                 set_result(
                         u, false, "stopped", s->exec_main_status, g_strdup_printf("%s was stopped", u->name));
@@ -159,9 +172,7 @@ static void unit_judge(JobUnit *u, const UnitState *s)
                         g_strdup_printf("It ended with status %d; see journalctl -u %s", s->exec_main_status,
                                 u->name));
         else if (g_str_equal(s->result, "signal") || g_str_equal(s->result, "core-dump"))
-                set_result(u, false, s->result, s->exec_main_status,
-                        g_strdup_printf("It was ended by signal %d (%s); see journalctl -u %s",
-                                s->exec_main_status, strsignal(s->exec_main_status), u->name));
+                set_signal_result(u, s->result, s->exec_main_status);
         else if (g_str_equal(s->result, "timeout"))
                 set_result(u, false, s->result, s->exec_main_status,
                         g_strdup("It took longer than its time limit, and was ended"));
