@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 #
 # Every test, on a host made from nothing: unit tests and tests/integration inside the host, then
-# tests/integration/outer on this machine, which reboot and crash the host. A skipped test is a failed one.
+# tests/outer on this machine, which reboot and crash the host. A skipped test is a failed one.
 
 unit_time_limit=120
 pytest_time_limit=3600
@@ -56,21 +56,20 @@ check_junit() {
 check_inner() {
     local junit=/var/log/check-inner.xml
     machine_enter env -C /usr/src/left4me timeout "$pytest_time_limit" python3 -m pytest \
-        -p no:cacheprovider -ra --junit-xml="$junit" --ignore=tests/integration/outer "$@" \
+        -p no:cacheprovider -ra --junit-xml="$junit" "$@" \
         tests/integration </dev/null || true
     check_junit "tests/integration" "$host/root$junit"
 }
 
 check_outer() {
     local junit=$host/check-outer.xml
-    [[ -d $tree/tests/integration/outer ]] || return 0
     rm -f "$junit"
     env PYTHONDONTWRITEBYTECODE=1 LEFT4ME_TEST_HOST="$tree/tests/host" LEFT4ME_TEST_NAME="$name" \
         LEFT4ME_TEST_RELEASE="$release" LEFT4ME_TEST_SANITIZE="$sanitize" LEFT4ME_TEST_CACHE="$cache" \
         timeout --foreground "$pytest_time_limit" /usr/bin/python3 -m pytest \
         -p no:cacheprovider -ra --junit-xml="$junit" "$@" \
-        "$tree/tests/integration/outer" </dev/null || true
-    check_junit "tests/integration/outer" "$junit"
+        "$tree/tests/outer" </dev/null || true
+    check_junit "tests/outer" "$junit"
 }
 
 check_reports() {
