@@ -343,40 +343,87 @@ gboolean overlay_publish(Overlay *o, GenerationRow *generation, Job *job, GError
         return TRUE;
 }
 
-/* Kept are the current generation, those mounted, and the newest ones up to KeepGenerations in all. */
-static bool is_kept(Overlay *o, guint index)
+static bool is_in_use(Overlay *o, uint64_t generation)
 {
-        const GenerationRow *g = o->row->generations->pdata[index];
-        unsigned keep = o->row->keep_generations ?: o->host->settings->keep_generations;
-        guint newer = o->row->generations->len - 1 - index;
+        return generation == o->row->generation || overlay_is_mounted(o, generation);
+}
 
-        if (g->number == o->row->generation || overlay_is_mounted(o, g->number))
-                return true;
-        for (guint n = index + 1; n < o->row->generations->len; n++)
-                if (((GenerationRow *)o->row->generations->pdata[n])->number == o->row->generation)
-                        newer--; /* the current one is counted apart */
-        return newer + 1 < keep;
+/* Kept are the current generation, those mounted, and the newest KeepGenerations - 1 of the others.
+ * Returns: the numbers of the rest. */
+static GArray *find_unneeded(Overlay *o)
+{
+        GArray *unneeded = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+        unsigned kept = 1, keep = o->row->keep_generations ?: o->host->settings->keep_generations;
+
+        for (guint n = o->row->generations->len; n > 0; n--) {
+                const GenerationRow *g = o->row->generations->pdata[n - 1];
+
+                if (!is_in_use(o, g->number) && kept++ >= keep)
+                        g_array_append_val(unneeded, g->number);
+        }
+        return unneeded;
+}
+
+static bool is_being_pruned(Overlay *o)
+{
+        return job_of_overlay(o->host, o->row->id, JOB_PRUNE, true) ||
+               job_of_overlay(o->host, o->row->id, JOB_PRUNE, false);
+}
+
+static void queue_prune(Overlay *o, const GArray *numbers)
+{
+        g_autoptr(GError) error = NULL;
+        JobRow *row;
+
+        if (numbers->len == 0)
+                return;
+        row = job_row_for(o, JOB_PRUNE);
+        g_array_append_vals(row->generations, numbers->data, numbers->len);
+        if (!job_queue(o->host, row, JOB_NOBODY, &error))
+                g_warning("Old generations of overlay \"%s\" stay: %s", o->row->name, error->message);
 }
 
 void overlay_prune(Overlay *o)
 {
-        g_autoptr(GArray) unneeded = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-        g_autoptr(GError) error = NULL;
-        JobRow *row;
+        g_autoptr(GArray) unneeded = NULL;
 
-        if (o->deletion || job_of_overlay(o->host, o->row->id, JOB_PRUNE, true) ||
-                job_of_overlay(o->host, o->row->id, JOB_PRUNE, false))
-                return;
-        for (guint n = 0; n < o->row->generations->len; n++)
-                if (!is_kept(o, n))
-                        g_array_append_val(
-                                unneeded, ((GenerationRow *)o->row->generations->pdata[n])->number);
-        if (unneeded->len == 0)
-                return;
-        row = job_row_for(o, JOB_PRUNE);
-        g_array_append_vals(row->generations, unneeded->data, unneeded->len);
-        if (!job_queue(o->host, row, JOB_NOBODY, &error))
-                g_warning("Old generations of overlay \"%s\" stay: %s", o->row->name, error->message);
+        if (o->deletion || is_being_pruned(o))
+                return; /* the job that is there looks again when it ends */
+        unneeded = find_unneeded(o);
+        queue_prune(o, unneeded);
+}
+
+/* Whether a job that has not ended makes or deletes this generation. */
+static bool is_at_work(Overlay *o, uint64_t generation)
+{
+        for (GTreeNode *n = g_tree_node_first(o->host->jobs); n; n = g_tree_node_next(n)) {
+                const Job *job = g_tree_node_value(n);
+
+                if (job->row->overlay != o->row->id || job_is_finished(job))
+                        continue;
+                if (job->row->generation == generation)
+                        return true;
+                for (guint k = 0; k < job->row->generations->len; k++)
+                        if (g_array_index(job->row->generations, uint64_t, k) == generation)
+                                return true;
+        }
+        return false;
+}
+
+void overlay_prune_unfinished(Overlay *o, const GArray *on_disk)
+{
+        g_autoptr(GArray) unfinished = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+
+        for (guint n = 0; n < on_disk->len && !o->deletion; n++) {
+                uint64_t number = g_array_index(on_disk, uint64_t, n);
+                bool is_known = is_at_work(o, number);
+
+                for (guint k = 0; k < o->row->generations->len; k++)
+                        is_known |= ((GenerationRow *)o->row->generations->pdata[k])->number == number;
+                if (!is_known)
+                        g_array_append_val(unfinished, number);
+        }
+        queue_prune(o, unfinished);
 }
 
 void overlay_prune_all(Host *host)

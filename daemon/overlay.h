@@ -50,4 +50,7 @@ gboolean overlay_publish(Overlay *overlay, GenerationRow *generation, Job *job, 
 /* Queues a job that deletes the generations nobody needs any more, if there are any. */
 void overlay_prune(Overlay *overlay);
 void overlay_prune_all(Host *host);
+/* Queues a job that deletes those of the directories `on_disk` (uint64_t, numbers that were given to builds)
+ * that are neither finished nor any job's work. */
+void overlay_prune_unfinished(Overlay *overlay, const GArray *on_disk);
 #define overlay_changed(o, ...) host_changed((o)->host, OBJECT_OVERLAY, (o)->row->name, __VA_ARGS__)
