@@ -7,7 +7,7 @@
 #include <string.h>
 
 typedef struct Subject {
-        char *instance, *overlay; /* at most one is not NULL */
+        char *instance, *overlay; /* at most one is not NULL; none when the job is about the trash */
 } Subject;
 
 typedef struct Uids {
@@ -32,7 +32,7 @@ static int subject_read(sd_bus_message *m, void *field)
         Subject *subject = field;
         const char *path;
         int r = sd_bus_message_read_basic(m, 'o', &path);
-        if (r < 0)
+        if (r < 0 || strcmp(path, "/") == 0)
                 return r;
         r = path_get_name(path, HOST_INSTANCE_PREFIX, &subject->instance);
         return r == -EBADMSG ? path_get_name(path, HOST_OVERLAY_PREFIX, &subject->overlay) : r;

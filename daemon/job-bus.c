@@ -38,8 +38,8 @@ static int property_get_subject(sd_bus *bus, const char *path, const char *inter
 {
         const JobRow *row = ((Job *)userdata)->row;
 
-        return objects_append_path(
-                reply, row->instance ? HOST_INSTANCE_PREFIX : HOST_OVERLAY_PREFIX, row->subject_name);
+        return objects_append_path(reply, row->instance ? HOST_INSTANCE_PREFIX : HOST_OVERLAY_PREFIX,
+                *row->subject_name ? row->subject_name : NULL);
 }
 
 static int property_get_requesters(sd_bus *bus, const char *path, const char *interface, const char *name,

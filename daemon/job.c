@@ -27,6 +27,7 @@ static const JobKind job_kinds[] = {
         {JOB_DELETE_OVERLAY, false, true, job_trash_begin, job_trash_begin},
         {JOB_RESET_INSTANCE, false, false, job_trash_begin, job_trash_begin},
         {JOB_DELETE_INSTANCE, false, false, job_trash_begin, job_trash_begin},
+        {JOB_EMPTY_TRASH, false, false, job_trash_begin, job_trash_begin},
 };
 
 static const JobKind *job_kind(const Job *job)

@@ -16,6 +16,7 @@
 #define JOB_DELETE_OVERLAY  "delete-overlay"
 #define JOB_RESET_INSTANCE  "reset-instance"
 #define JOB_DELETE_INSTANCE "delete-instance"
+#define JOB_EMPTY_TRASH     "empty-trash"
 
 struct Job {
         Host *host;
@@ -70,5 +71,7 @@ void job_unit_changed(Host *host, const char *unit, const UnitState *state);
 void job_build_begin(Job *job);
 void job_build_resume(Job *job);
 void job_trash_begin(Job *job); /* also resumes: every step can be done again */
+/* Queues a job that empties what jobs which have ended left in the trash, unless there is one. */
+void job_queue_empty_trash(Host *host);
 /* Ends a build without a generation of its own: what it had made so far is deleted by a job of its own. */
 void job_build_discard(Job *job, const char *state, const char *result, int exit_status, const char *message);

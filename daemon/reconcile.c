@@ -61,19 +61,29 @@ static void reconcile_instance(Host *host, Instance *i)
         instance_unmount_unused(i);
 }
 
-/* Calls `visit` with each name in a directory of root's. */
-static void visit_names(int parent_fd, const char *path,
-        void (*visit)(Host *, const char *path, const char *name), Host *host)
+/* Returns: the names in a directory of root's, none when it is not made yet. */
+static GPtrArray *read_names(int parent_fd, const char *path)
 {
+        GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
         int fd = beneath_open(parent_fd, path, O_RDONLY | O_DIRECTORY, 0);
         DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 
         if (!dir)
-                return; /* not made yet */
+                return names;
         for (struct dirent *e; (e = readdir(dir));)
                 if (e->d_name[0] != '.')
-                        visit(host, path, e->d_name);
+                        g_ptr_array_add(names, g_strdup(e->d_name));
         closedir(dir);
+        return names;
+}
+
+static void visit_names(int parent_fd, const char *path,
+        void (*visit)(Host *, const char *path, const char *name), Host *host)
+{
+        g_autoptr(GPtrArray) names = read_names(parent_fd, path);
+
+        for (guint n = 0; n < names->len; n++)
+                visit(host, path, names->pdata[n]);
 }
 
 static void report(const char *path, const char *name)
@@ -94,12 +104,39 @@ static void check_overlay_dir(Host *host, const char *path, const char *name)
                 report(path, name);
 }
 
+/* Of a job that failed, or of one that ended long ago. */
 static void check_trash_dir(Host *host, const char *path, const char *name)
 {
-        Job *job = job_find(host, strtoull(name, NULL, 10), NULL);
+        uint64_t id;
+        Job *job;
 
-        if (!job || job_is_finished(job))
+        if (!g_ascii_string_to_unsigned(name, 10, 1, G_MAXINT64, &id, NULL)) {
                 report(path, name);
+                return;
+        }
+        job = job_find(host, id, NULL);
+        if (!job || job_is_finished(job))
+                job_queue_empty_trash(host);
+}
+
+/* Calls for the deletion of generations that no build finished and no job deletes. */
+static void check_generations(Host *host, Overlay *overlay)
+{
+        g_autofree char *path = g_strdup_printf(DIR_OVERLAYS "/%" G_GUINT64_FORMAT, overlay->row->id);
+        g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+        g_autoptr(GPtrArray) names = read_names(host->state_fd, path);
+
+        for (guint n = 0; n < names->len; n++) {
+                uint64_t number;
+
+                if (overlay->row->next_generation > 1 &&
+                        g_ascii_string_to_unsigned(
+                                names->pdata[n], 10, 1, overlay->row->next_generation - 1, &number, NULL))
+                        g_array_append_val(numbers, number);
+                else
+                        report(path, names->pdata[n]);
+        }
+        overlay_prune_unfinished(overlay, numbers);
 }
 
 /* What a running job's unit still needs while it starts stays; job-unit.c removes it in time. */
@@ -115,6 +152,7 @@ static void sweep_staged(Host *host, const char *path, const char *name)
 void reconcile(Host *host)
 {
         g_autoptr(GList) instances = g_hash_table_get_values(host->instances);
+        g_autoptr(GList) overlays = g_hash_table_get_values(host->overlays);
 
         instance_mounts_changed(host);
         for (GList *l = instances; l; l = l->next)
@@ -130,5 +168,7 @@ void reconcile(Host *host)
         visit_names(host->staging_fd, ".", sweep_staged, host);
         filter_test_begin(host);
         jobs_resume(host);
+        for (GList *l = overlays; l; l = l->next)
+                check_generations(host, l->data);
         overlay_prune_all(host);
 }
