@@ -3,15 +3,28 @@
 in JSON; values cross as GVariant text, so that every type of the bus does."""
 import json
 import os
+import pathlib
 import sys
 
 from gi.repository import Gio, GLib
 
 NAME = "org.left4me.Host1"
+POLKIT = ("org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.PolicyKit1.Authority")
+PROMPTER = "/org/left4me/Test/Prompter"
+PROMPTER_XML = """<node><interface name="org.freedesktop.PolicyKit1.AuthenticationAgent">
+  <method name="BeginAuthentication">
+    <arg type="s" direction="in"/><arg type="s" direction="in"/><arg type="s" direction="in"/>
+    <arg type="a{ss}" direction="in"/><arg type="s" direction="in"/><arg type="a(sa{sv})" direction="in"/>
+  </method>
+  <method name="CancelAuthentication"><arg type="s" direction="in"/></method>
+</interface></node>"""
+
 bus = Gio.DBusConnection.new_for_address_sync(
     os.environ.get("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/run/dbus/system_bus_socket"),
     Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, None, None)
 signals = []
+begun = {}  # id of a call made by `begin` -> its answer, or None
+prompts = {}  # cookie -> (what it says, the invocation that waits for the answer)
 
 
 def remember(_bus, _sender, path, interface, member, arguments):
@@ -24,53 +37,149 @@ def spin(seconds):
     loop.run()
 
 
-def call(q):
-    body = GLib.Variant.parse(None, q["body"], None, None) if q["body"] else None
+def spin_until(question, seconds):
+    """Returns whether the question came true in time."""
+    late = []
+    timer = GLib.timeout_add(int(seconds * 1000), lambda: late.append(True))
+    while not late and not question():
+        GLib.MainContext.default().iteration(True)
+    if not late:
+        GLib.source_remove(timer)
+    return not late
+
+
+def parse(body):
+    return GLib.Variant.parse(None, body, None, None) if body else None
+
+
+def as_answer(error):
+    name = Gio.DBusError.get_remote_error(error)
+    return {"error": name or f"local.{error.domain}.{error.code}",
+            "message": error.message.removeprefix(f"GDBus.Error:{name}: ")}
+
+
+def send(q, answered):
+    """Sends a call without waiting; `answered` gets what `call` would have returned."""
     flags = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION if q.get("interactive") else Gio.DBusCallFlags.NONE
-    try:
-        reply = bus.call_sync(q.get("name", NAME), q["path"], q["interface"], q["member"], body, None, flags,
-                              int(q.get("timeout", 30) * 1000), None)
-        return {"reply": reply.print_(True)}
-    except GLib.Error as error:
-        name = Gio.DBusError.get_remote_error(error)
-        Gio.DBusError.strip_remote_error(error)
-        return {"error": name or f"local.{error.domain}.{error.code}", "message": error.message}
+
+    def done(_bus, result):
+        try:
+            answered({"reply": bus.call_finish(result).print_(True)})
+        except GLib.Error as error:
+            answered(as_answer(error))
+
+    bus.call(q.get("name", NAME), q["path"], q["interface"], q["member"], parse(q["body"]), None, flags,
+             int(q.get("timeout", 30) * 1000), None, done)
+
+
+def call(q):
+    taken = []
+    send(q, taken.append)
+    while not taken:
+        GLib.MainContext.default().iteration(True)
+    return taken[0]
 
 
 def burst(q):
     """Sends the same call `count` times without waiting, then counts the answers by error name ("" for success)."""
-    body = GLib.Variant.parse(None, q["body"], None, None) if q["body"] else None
-    counts, left = {}, q["count"]
-    loop = GLib.MainLoop()
+    counts = {}
 
-    def answered(_bus, result):
-        nonlocal left
-        name = ""
-        try:
-            bus.call_finish(result)
-        except GLib.Error as error:
-            name = Gio.DBusError.get_remote_error(error) or "local"
+    def answered(answer):
+        name = answer.get("error", "")
         counts[name] = counts.get(name, 0) + 1
-        left -= 1
-        if left == 0:
-            loop.quit()
 
     for _ in range(q["count"]):
-        bus.call(NAME, q["path"], q["interface"], q["member"], body, None, Gio.DBusCallFlags.NONE,
-                 int(q.get("timeout", 60) * 1000), None, answered)
-    loop.run()
+        send({"timeout": 60, **q}, answered)
+    while sum(counts.values()) < q["count"]:
+        GLib.MainContext.default().iteration(True)
     return {"counts": counts}
 
 
+def sequence(q):
+    """Sends calls in their order without waiting for answers, but with at most `window` unanswered: a bus lets no
+    connection have more than some."""
+    answers = [None] * len(q["calls"])
+    sent = answered = 0
+
+    def keep(n, value):
+        nonlocal answered
+        answers[n] = value
+        answered += 1
+
+    while answered < len(answers):
+        while sent < len(answers) and sent - answered < q["window"]:
+            send(q["calls"][sent], lambda value, n=sent: keep(n, value))
+            sent += 1
+        GLib.MainContext.default().iteration(True)
+    return {"answers": answers}
+
+
+def register_prompter():
+    """Makes this process the one that polkit asks when one of its own calls needs a password."""
+    def called(_bus, _sender, _path, _interface, member, arguments, invocation):
+        if member == "CancelAuthentication":
+            prompts.pop(arguments.unpack()[0], None)
+            invocation.return_value(None)
+            return
+        action, message, _icon, details, cookie, identities = arguments.unpack()
+        identity = arguments.get_child_value(5).get_child_value(0).print_(True) if identities else None
+        prompts[cookie] = ({"action": action, "message": message, "details": details, "cookie": cookie,
+                            "identity": identity}, invocation)
+
+    interface = Gio.DBusNodeInfo.new_for_xml(PROMPTER_XML).interfaces[0]
+    bus.register_object(PROMPTER, interface, called, None, None)
+    start = int(pathlib.Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    subject = f"('unix-process', {{'pid': <uint32 {os.getpid()}>, 'start-time': <uint64 {start}>, 'uid': <{os.getuid()}>}})"
+    bus.call_sync(*POLKIT, "RegisterAuthenticationAgent", parse(f"({subject}, 'C', '{PROMPTER}')"), None, 0, 10000, None)
+    return {}
+
+
+def decide(q):
+    """Tells polkit how a prompt ended: "yes" (root has told polkit before), or dismissed."""
+    _, invocation = prompts.pop(q["cookie"])
+    if q["yes"]:
+        invocation.return_value(None)
+    else:
+        invocation.return_dbus_error("org.freedesktop.PolicyKit1.Error.Cancelled", "dismissed")
+    return {}
+
+
+def begin(q):
+    begun[q["id"]] = None
+    send(q, lambda value: begun.__setitem__(q["id"], value))
+    bus.flush_sync(None)
+    return {}
+
+
+def end(q):
+    if not spin_until(lambda: begun[q["id"]], q.get("seconds", 30)):
+        return {"error": "local.waiting", "message": "there is no answer yet"}
+    return begun.pop(q["id"])
+
+
 def answer(q):
-    if q["do"] == "call":
+    what = q["do"]
+    if what == "call":
         return call(q)
-    if q["do"] == "burst":
+    if what == "burst":
         return burst(q)
-    if q["do"] == "watch":
+    if what == "sequence":
+        return sequence(q)
+    if what == "begin":
+        return begin(q)
+    if what == "end":
+        return end(q)
+    if what == "prompter":
+        return register_prompter()
+    if what == "prompts":
+        spin_until(lambda: len(prompts) >= q["count"], q.get("seconds", 10))
+        return {"prompts": [said for said, _ in prompts.values()]}
+    if what == "decide":
+        return decide(q)
+    if what == "watch":
         bus.signal_subscribe(NAME, None, None, None, None, Gio.DBusSignalFlags.NONE, remember)
         return {"unique": bus.get_unique_name()}
-    if q["do"] == "signals":
+    if what == "signals":
         spin(q.get("seconds", 0.05))
         taken = signals[:]
         signals.clear()

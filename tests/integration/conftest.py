@@ -95,6 +95,9 @@ class Client:
     def ask(self, **question):
         self.process.stdin.write(json.dumps(question) + "\n")
         self.process.stdin.flush()
+        return self.answer()
+
+    def answer(self):
         line = self.process.stdout.readline()
         assert line, f"the bus client of {self.user} ended"
         return json.loads(line)
@@ -105,7 +108,15 @@ class Client:
         self.process.stdin.flush()
 
     def receive(self):
-        return self.unpack(json.loads(self.process.stdout.readline()))
+        return self.unpack(self.answer())
+
+    def begin(self, call_id, question):
+        """Sends the call of `question`, and does not wait: the connection can do other things meanwhile."""
+        self.ask(**{**question, "do": "begin", "id": call_id})
+
+    def end(self, call_id, seconds=30):
+        """The answer to what began; raises BusError, of the name local.waiting when there is none in time."""
+        return self.unpack(self.ask(do="end", id=call_id, seconds=seconds))
 
     @staticmethod
     def unpack(answer):
@@ -313,4 +324,5 @@ def polkit_rule(text_of_rule, name="00-test.rules"):
 
 
 def restart_polkit():
+    run("systemctl", "reset-failed", "polkit.service", check=False)  # many starts in a row are no failure here
     run("systemctl", "restart", "polkit.service")
