@@ -418,12 +418,13 @@ void instance_unmount_unused(Instance *i)
 
 /* The mount table, changed by us or by others */
 
-static void notice_mount(Instance *i, bool is_mounted)
+/* Returns: whether a mount went without a call of ours. */
+static bool notice_mount(Instance *i, bool is_mounted)
 {
         bool was_mounted = i->is_mounted;
 
         if (i->mount_calls.length > 0)
-                return; /* a call at work says itself what came of it */
+                return false; /* a call at work says itself what came of it */
         i->is_mounted = is_mounted;
         /* A reboot took it, or an administrator. A server that runs on has the layers all the same: what is
          * written down keeps them from being deleted. */
@@ -431,6 +432,7 @@ static void notice_mount(Instance *i, bool is_mounted)
                 forget_mount(i);
         if (is_mounted != was_mounted)
                 instance_changed(i, "Mounted", "Layers", "Outdated");
+        return was_mounted && !is_mounted;
 }
 
 void instance_mounts_changed(Host *host)
@@ -439,6 +441,7 @@ void instance_mounts_changed(Host *host)
         g_autoptr(GHashTable) mounted = mounts_read_instances(&error);
         GHashTableIter iter;
         gpointer value;
+        bool has_gone = false;
 
         if (!mounted) {
                 g_warning("Cannot read the mount table: %s", g_strerror(-error));
@@ -448,6 +451,10 @@ void instance_mounts_changed(Host *host)
         while (g_hash_table_iter_next(&iter, NULL, &value)) {
                 Instance *i = value;
 
-                notice_mount(i, g_hash_table_contains(mounted, i->row->name));
+                has_gone |= notice_mount(i, g_hash_table_contains(mounted, i->row->name));
+        }
+        if (has_gone) {
+                jobs_schedule(host); /* as mount_call_finish() does */
+                overlay_prune_all(host);
         }
 }
