@@ -196,7 +196,7 @@ static void on_unmounted(const GError *error, void *userdata)
         op_finish(userdata, error ? g_error_copy(error) : NULL);
 }
 
-static void on_stop_reset(const char *result, const GError *error, void *userdata)
+static void on_stop_refreshed(const char *result, const GError *error, void *userdata)
 {
         InstanceOp *op = userdata;
         Instance *i = op->instance;
@@ -210,6 +210,15 @@ static void on_stop_reset(const char *result, const GError *error, void *userdat
                 instance_unmount(i, true, on_unmounted, op);
         else
                 op_finish(op, NULL);
+}
+
+static void on_stop_reset(const char *result, const GError *error, void *userdata)
+{
+        InstanceOp *op = userdata;
+
+        if (error)
+                return op_finish(op, g_error_copy(error));
+        systemd1_refresh(op->instance->host->systemd, op->instance->server_unit, on_stop_refreshed, op);
 }
 
 /* Returns: what went wrong with the stop of the mount unit, or NULL. */

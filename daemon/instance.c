@@ -411,13 +411,18 @@ bool instance_lists_overlay(Instance *i, uint64_t overlay)
 
 /* What systemd says */
 
+const char *instance_result(Instance *i)
+{
+        return i->is_given_up ? "start-limit-hit" : i->state->result;
+}
+
 char *instance_message(Instance *i)
 {
         const UnitState *s = i->state;
 
         if (i->mount_error)
                 return g_strdup(i->mount_error->message);
-        if (g_str_equal(s->result, "start-limit-hit"))
+        if (g_str_equal(instance_result(i), "start-limit-hit"))
                 return g_strdup(
                         "The server ended again and again right after its start, and systemd gave up; "
                         "look at its log, then start it");
@@ -450,9 +455,26 @@ static void notice_asked_stop(Instance *i, const UnitState *state)
         }
 }
 
+/* When systemd gives up, its own Result still tells of the last run. But nothing else leads from the wait for
+ * the next attempt (252 shows it as inactive for a moment after it) to failed. */
+static bool is_given_up(const UnitState *before, const UnitState *state)
+{
+        return g_str_equal(state->active_state, "failed") && state->n_restarts > 0 &&
+               (g_str_has_prefix(before->sub_state, "auto-restart") ||
+                       g_str_equal(before->active_state, "inactive"));
+}
+
+void instance_unit_found(Instance *i, const UnitState *state)
+{
+        instance_unit_changed(i, i->server_unit, state);
+        /* What was started again before would have been once more. */
+        i->is_given_up = g_str_equal(state->active_state, "failed") && state->n_restarts > 0;
+}
+
 void instance_unit_changed(Instance *i, const char *unit, const UnitState *state)
 {
-        UnitState *before = i->state;
+        g_autoptr(UnitState) before = NULL;
+        bool was_given_up = i->is_given_up;
         const char *changed[9];
         size_t n = 0;
 
@@ -461,12 +483,15 @@ void instance_unit_changed(Instance *i, const char *unit, const UnitState *state
                 return;
         }
         notice_asked_stop(i, state);
+        before = i->state;
         i->state = unit_state_copy(state);
+        i->is_given_up =
+                is_given_up(before, state) || (was_given_up && g_str_equal(state->active_state, "failed"));
         if (!g_str_equal(before->active_state, state->active_state))
                 changed[n++] = "ActiveState";
         if (!g_str_equal(before->sub_state, state->sub_state))
                 changed[n++] = "SubState";
-        if (!g_str_equal(before->result, state->result) ||
+        if (i->is_given_up != was_given_up || !g_str_equal(before->result, state->result) ||
                 before->exec_main_status != state->exec_main_status) {
                 changed[n++] = "Result";
                 changed[n++] = "Message";
@@ -480,7 +505,6 @@ void instance_unit_changed(Instance *i, const char *unit, const UnitState *state
         if (before->started_at != state->started_at || before->main_pid != state->main_pid)
                 changed[n++] = "StartedAt";
         changed[n] = NULL;
-        unit_state_free(before);
         host_object_changed(i->host, OBJECT_INSTANCE, i->row->name, changed);
 }
 

@@ -14,6 +14,7 @@ struct Instance {
         UnitState *state; /* the server unit's, as last announced */
         bool is_mounted;
         bool was_asked_to_stop; /* its unit went down without a failure first */
+        bool is_given_up;       /* systemd does not start it again: it died too often */
         bool has_ports_applied; /* systemd was told its ports since they changed or this program started */
         GError *mount_error;    /* of the last mount or unmount, NULL when it went well */
         InstanceOp *op;         /* Start, Stop or Restart on its way */
@@ -54,12 +55,16 @@ GArray *instance_plan(Instance *instance, GError **error);
 /* Whether what is mounted or running is not what is configured. */
 bool instance_is_outdated(Instance *instance);
 bool instance_lists_overlay(Instance *instance, uint64_t overlay);
+/* How its last run ended, systemd's word or "start-limit-hit", borrowed. */
+const char *instance_result(Instance *instance);
 /* A sentence about `Result`; "" when there is nothing to say. Owned by the caller. */
 char *instance_message(Instance *instance);
 /* Nothing of it runs, and systemd is not about to start it again. */
 bool instance_is_stopped(Instance *instance);
 /* FALSE with HOST_ERROR_BUSY when an operation or a job has the instance. */
 gboolean instance_check_free(Instance *instance, GError **error);
+/* What its unit was found in when this program started. */
+void instance_unit_found(Instance *instance, const UnitState *state);
 void instance_unit_changed(Instance *instance, const char *unit, const UnitState *state);
 /* ListenAddress of the host is another now. */
 void instance_address_changed(Instance *instance);

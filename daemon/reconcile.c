@@ -57,7 +57,7 @@ static void reconcile_instance(Host *host, Instance *i)
         systemd1_is_enabled(host->systemd, i->server_unit, on_is_enabled, check);
         if (was_stopping(host, i))
                 systemd1_reset_failed(host->systemd, i->server_unit, log_failure, NULL);
-        instance_unit_changed(i, i->server_unit, systemd1_unit(host->systemd, i->server_unit));
+        instance_unit_found(i, systemd1_unit(host->systemd, i->server_unit));
         instance_unmount_unused(i);
 }
 

@@ -230,6 +230,28 @@ static void on_listed_unit(const UnitState *state, const GError *error, void *us
         g_free(item);
 }
 
+static void on_refreshed(const UnitState *state, const GError *error, void *userdata)
+{
+        Systemd1Call *c = userdata;
+        Systemd1 *s = c->systemd;
+
+        if (state) {
+                g_hash_table_insert(s->units, g_strdup(c->unit), unit_state_copy(state));
+                s->changed(c->unit, state, s->userdata);
+        }
+        c->done(state ? "done" : NULL, error, c->userdata);
+        g_free(c->unit);
+        g_free(c);
+}
+
+void systemd1_refresh(Systemd1 *s, const char *unit, Systemd1Done done, void *userdata)
+{
+        Systemd1Call *c = g_new(Systemd1Call, 1); /* only to carry what it has, it sends nothing itself */
+
+        *c = (Systemd1Call){.systemd = s, .unit = g_strdup(unit), .done = done, .userdata = userdata};
+        systemd1_read(s, unit, on_refreshed, c);
+}
+
 /* Whatever we believed to run and is not listed any more is gone. */
 static void forget_missing(Systemd1 *s, GPtrArray *listed)
 {

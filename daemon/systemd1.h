@@ -56,5 +56,8 @@ void systemd1_allow_ports(Systemd1 *s, const char *unit, const uint16_t *ports, 
 /* Forgets what systemd1_allow_ports() wrote. */
 void systemd1_revert(Systemd1 *s, const char *unit, Systemd1Done done, void *userdata);
 
+/* Takes up a unit's state where systemd changes it without a signal: a reset failure of a unit that has not
+ * failed. `done` comes when systemd1_unit() has it. */
+void systemd1_refresh(Systemd1 *s, const char *unit, Systemd1Done done, void *userdata);
 /* Asks for a unit's state now. A collected unit answers load_state "not-found". */
 void systemd1_read(Systemd1 *s, const char *unit, Systemd1Read read, void *userdata);
