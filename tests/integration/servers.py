@@ -11,13 +11,12 @@ import time
 
 from conftest import STATE, path_of, run, unit, wait_for
 
-# srcds_run of the overlay `odd`. Without arguments it behaves as the small game does. What the server wrote
-# stands in its log, seen.txt: in the instance's own layer.
+# srcds_run of the overlay `odd`. Without arguments it behaves as the small game does.
 ODD_SERVER = r"""
 cat > srcds_run <<'END'
 #!/bin/bash
 cd "$(dirname "$0")"
-status=0 slow=0
+status=0 slow=0.01
 while (($#)); do
     case $1 in
     +atonce) exit "$2" ;;
@@ -27,10 +26,10 @@ while (($#)); do
     esac
     shift
 done
-[[ $deaf ]] || trap 'sleep "$slow"; exit "$status"' INT TERM
-trap 'exit 3' USR1
-echo "a life" >> seen.txt
 exec {nothing}<> <(:)
+[[ $deaf ]] || trap 'read -r -u $nothing -t "$slow"; exit "$status"' INT TERM
+trap 'exit 3' USR1
+> ready
 while :; do read -r -u $nothing -t 1000; done
 END
 chmod 755 srcds_run
@@ -137,6 +136,14 @@ def heard(client, name, seconds=10, **wanted):
     return time.monotonic() - began, told
 
 
+def start_odd(client, name):
+    """Starts a server of ODD_SERVER, and waits until it has come so far that it behaves as told."""
+    written = STATE / "runtime" / name / "layers/upper/ready"
+    written.unlink(missing_ok=True)
+    client.instance(name, "Start")
+    wait_for(written.exists, what=f"the server of {name}")
+
+
 def send_signal(name, which):
     os.kill(int(unit(server_unit(name), "MainPID")["MainPID"]), getattr(signal, "SIG" + which))
 
@@ -151,7 +158,7 @@ def dropin(unit_name, section, *lines):
     try:
         yield
     finally:
-        shutil.rmtree(directory)
+        shutil.rmtree(directory, ignore_errors=True)  # a deleted instance's are gone already
         run("systemctl", "daemon-reload")
 
 
