@@ -155,7 +155,7 @@ class Client:
     def objects(self):
         return self.raw(PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")[0]
 
-    def wait_job(self, job_path, seconds=30):
+    def wait_job(self, job_path, seconds=120):
         """Waits for a job's end; returns its properties."""
         return wait_for(lambda: (lambda p: p if p["FinishedAt"] else None)(self.get_all(job_path)), seconds, job_path)
 
@@ -326,3 +326,19 @@ def polkit_rule(text_of_rule, name="00-test.rules"):
 def restart_polkit():
     run("systemctl", "reset-failed", "polkit.service", check=False)  # many starts in a row are no failure here
     run("systemctl", "restart", "polkit.service")
+
+
+figures = []
+
+
+@pytest.fixture
+def figure():
+    """Notes a line for the end of the run: something that was measured and is worth reading there."""
+    return figures.append
+
+
+def pytest_terminal_summary(terminalreporter):
+    if figures:
+        terminalreporter.section("measured")
+        for line in figures:
+            terminalreporter.write_line(line)

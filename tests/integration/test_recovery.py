@@ -100,9 +100,9 @@ def test_a_daemon_killed_over_and_over_loses_no_build(root, waiting):
 
 
 def test_a_daemon_killed_while_sealing_seals_again(root):
-    """60,000 files keep the seal busy long enough to be met."""
+    """10,000 files keep the seal busy long enough to be met."""
     root.manager("CreateOverlay", "('seal', 'script', @a{sv} {})")
-    script = "for d in $(seq 60); do mkdir $d; (cd $d; seq 1000 | xargs touch); done\n"
+    script = "for d in $(seq 20); do mkdir $d; (cd $d; seq 500 | xargs touch); done\n"
     root.overlay("seal", "SetScript", f"({text(script)}, @a{{sv}} {{}})")
     try:
         job = root.overlay("seal", "Build")[0]
@@ -111,14 +111,14 @@ def test_a_daemon_killed_while_sealing_seals_again(root):
         kill_daemon()
         done = root.wait_job(job, 60)
         assert done["State"] == "done", done
-        assert root.get("overlay", "seal")["Files"] == 60000
+        assert root.get("overlay", "seal")["Files"] == 10000
         assert_nothing_is_left(root)
     finally:
         delete_overlay(root, "seal")
 
 
 def test_a_daemon_killed_during_a_deletion_ends_it(root):
-    build(root, "gone", "for d in $(seq 60); do mkdir $d; (cd $d; seq 1000 | xargs touch); done\n")
+    build(root, "gone", "for d in $(seq 20); do mkdir $d; (cd $d; seq 500 | xargs touch); done\n")
     number = root.get("overlay", "gone")["Id"]
     job = root.overlay("gone", "Delete")[0]
     wait_for(lambda: root.get_all(job)["State"] == "running", what="the deletion")

@@ -33,8 +33,8 @@ def test_crash_during_a_build_keeps_the_current_generation(game, overlay):
 
 
 def test_crash_during_a_deletion_ends_it_after_boot(game, overlay):
-    """100,000 files take the emptying unit long enough to be met in the middle."""
-    overlay("many", "for d in $(seq 100); do mkdir $d; (cd $d; seq 1000 | xargs touch); done\n")
+    """20,000 files take the emptying unit long enough to be met in the middle."""
+    overlay("many", "for d in $(seq 20); do mkdir $d; (cd $d; seq 1000 | xargs touch); done\n")
     ctl("overlay", "build", "many")
     number = get("overlay", "many", "Id")
     job = ctl("overlay", "delete", "many", "--no-wait").split()[-1].strip(".")
