@@ -45,6 +45,7 @@ struct Host {
         char *boot_id;
         LayersWay layers_way;
         FilterState filter;
+        bool is_filter_test_begun;  /* its unit is ours, and its states count */
         GHashTable *instances;      /* name -> Instance */
         GHashTable *overlays;       /* name -> Overlay */
         GHashTable *overlays_by_id; /* &row->id -> Overlay */
