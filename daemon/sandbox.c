@@ -161,7 +161,9 @@ static int write_stdout(sd_bus_message *m, const Property *p, const SandboxSpec 
 {
         if (spec->stdout_fd < 0)
                 return sd_bus_message_append(m, "(sv)", p->name, "s", "journal");
-        return sd_bus_message_append(m, "(sv)", "StandardOutputFileDescriptor", "h", spec->stdout_fd);
+        /* Not the journal too: systemd would make the errors, which go there, a copy of this output. */
+        return sd_bus_message_append(
+                m, "(sv)(sv)", p->name, "s", "null", "StandardOutputFileDescriptor", "h", spec->stdout_fd);
 }
 
 static int write_identifier(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
@@ -272,7 +274,6 @@ static const Property properties[] = {
         /* Nobody answers a question. */
         { "StandardInput",           0,   ALWAYS, write_text, "null" },
         { "StandardOutput",          0,   ALWAYS, write_stdout },
-        /* Or it would follow the output into a descriptor. */
         { "StandardError",           0,   ALWAYS, write_text, "journal" },
         /* The lines of a job can be found by its id. */
         { "SyslogIdentifier",        0,   ALWAYS, write_identifier },

@@ -166,7 +166,7 @@ static void test_output_descriptor(void)
         assert_property(journal, "StandardOutputFileDescriptor", NULL);
         spec.stdout_fd = 0;
         g_autoptr(GHashTable) descriptor = properties_of(&spec, 252);
-        assert_property(descriptor, "StandardOutput", NULL);
+        assert_property(descriptor, "StandardOutput", "<null>");
         assert_property(descriptor, "StandardOutputFileDescriptor", "<fd>");
         assert_property(descriptor, "StandardError", "<journal>");
 }
