@@ -178,7 +178,9 @@ def held(root):
         if name not in made:
             root.manager("CreateOverlay", f"('{name}', 'script', @a{{sv}} {{}})")
             made.append(name)
-        job = ask_build(client, name, None if script is None else HOLD + script)
+        (cache_dir(root, name) / "at-hold").unlink(missing_ok=True)  # of a build that was cancelled there
+        set_script(root, name, HOLD + script)
+        job = ask_build(client, name)
         wait_held(root, name)
         return job
 
