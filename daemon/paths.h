@@ -17,6 +17,8 @@
 #define DIR_TRASH     ".trash"
 
 #define PATH_STAGING "/run/left4me/staging"
+/* There once this program has put things in order since the host booted. */
+#define PATH_BOOT_MARK "/run/left4me/reconciled"
 /* Where a transient unit finds its root: empty, but for the places where something is bound. */
 #define PATH_SANDBOX_ROOT "/run/left4me/sandbox-root"
 

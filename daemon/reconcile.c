@@ -16,6 +16,7 @@
 typedef struct WishCheck {
         Host *host;
         char *name;
+        bool is_boot; /* the first since the host booted */
 } WishCheck;
 
 static void log_failure(const char *result, const GError *error, void *userdata)
@@ -24,18 +25,28 @@ static void log_failure(const char *result, const GError *error, void *userdata)
                 g_warning("%s", error->message);
 }
 
+static void log_outcome(const GError *error, void *userdata)
+{
+        if (error)
+                g_warning("%s", error->message);
+}
+
 /* Enabled is the wish, and systemd's symbolic link follows it. A program that was killed between the two
- * finds them apart. */
+ * finds them apart. When the host went down with it, systemd has gone by the link, and what it did or did not
+ * start is put right too. */
 static void on_is_enabled(const char *result, const GError *error, void *userdata)
 {
         WishCheck *check = userdata;
         Instance *i = instance_find(check->host, check->name, NULL);
         bool is_enabled = !error && g_str_equal(result, "enabled");
 
-        if (i && !i->op && i->row->enabled && !is_enabled)
-                systemd1_enable(check->host->systemd, i->server_unit, log_failure, NULL);
-        else if (i && !i->op && !i->row->enabled && is_enabled)
-                systemd1_disable(check->host->systemd, i->server_unit, log_failure, NULL);
+        if (i && !i->op && i->row->enabled != is_enabled) {
+                if (check->is_boot)
+                        (is_enabled ? instance_stop : instance_start)(i, log_outcome, NULL);
+                else
+                        (is_enabled ? systemd1_disable : systemd1_enable)(
+                                check->host->systemd, i->server_unit, log_failure, NULL);
+        }
         g_free(check->name);
         g_free(check);
 }
@@ -49,11 +60,11 @@ static bool was_stopping(Host *host, Instance *i)
                g_str_equal(systemd1_unit(host->systemd, i->mount_unit)->active_state, "deactivating");
 }
 
-static void reconcile_instance(Host *host, Instance *i)
+static void reconcile_instance(Host *host, Instance *i, bool is_boot)
 {
         WishCheck *check = g_new(WishCheck, 1);
 
-        *check = (WishCheck){host, g_strdup(i->row->name)};
+        *check = (WishCheck){host, g_strdup(i->row->name), is_boot};
         systemd1_is_enabled(host->systemd, i->server_unit, on_is_enabled, check);
         if (was_stopping(host, i))
                 systemd1_reset_failed(host->systemd, i->server_unit, log_failure, NULL);
@@ -149,14 +160,25 @@ static void sweep_staged(Host *host, const char *path, const char *name)
                 g_warning("What was staged for job %s stays: %s", name, g_strerror(-r));
 }
 
+/* Returns: whether this is the first time since the host booted. */
+static bool mark_boot(void)
+{
+        _cleanup_close_ int fd = open(PATH_BOOT_MARK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+        if (fd < 0 && errno != EEXIST)
+                g_warning("Cannot make " PATH_BOOT_MARK ": %s", g_strerror(errno));
+        return fd >= 0;
+}
+
 void reconcile(Host *host)
 {
+        bool is_boot = mark_boot();
         g_autoptr(GList) instances = g_hash_table_get_values(host->instances);
         g_autoptr(GList) overlays = g_hash_table_get_values(host->overlays);
 
         instance_mounts_changed(host);
         for (GList *l = instances; l; l = l->next)
-                reconcile_instance(host, l->data);
+                reconcile_instance(host, l->data, is_boot);
         visit_names(host->state_fd, DIR_INSTANCES, check_instance_dir, host);
         visit_names(host->state_fd, DIR_RUNTIME, check_instance_dir, host);
         visit_names(host->state_fd, DIR_OVERLAYS, check_overlay_dir, host);
