@@ -8,7 +8,7 @@ import re
 import pytest
 from conftest import STATE, daemon_pid, run, unit, wait_for
 
-from servers import mount_unit, server_unit
+from servers import SANITIZED, mount_unit, server_unit
 
 SYSTEMD = int(re.search(r"\d+", run("systemctl", "--version").stdout)[0])
 UNITS = pathlib.Path("/usr/lib/systemd/system")
@@ -55,6 +55,8 @@ def building(root, overlay):
 
 def test_exposure(root, running, building, figure):
     limits = {"left4me-hostd.service": 4.5, mount_unit(running): 3.0, server_unit(running): 1.3, building: 1.1}
+    if SANITIZED:
+        limits["left4me-hostd.service"] = 4.7  # tests/host lets it call ptrace(2), to look for leaks
     for name, limit in limits.items():
         level = exposure(name)
         figure(f"systemd-analyze security {name}: {level} (systemd {SYSTEMD})")
