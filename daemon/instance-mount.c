@@ -145,7 +145,8 @@ static char *make_environment(Instance *i)
 static void on_holders(const char *text, const GError *error, void *userdata)
 {
         MountCall *c = userdata;
-        g_auto(GStrv) lines = g_strsplit(text ? g_strstrip(g_strdup(text)) : "", "\n", -1);
+        g_autofree char *found = g_strstrip(g_strdup(text ?: ""));
+        g_auto(GStrv) lines = g_strsplit(found, "\n", -1);
         g_autofree char *who = g_strjoinv(", ", lines);
 
         if (error)
