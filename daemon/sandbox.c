@@ -227,6 +227,13 @@ static int write_resolv_conf(sd_bus_message *m, const Property *p, const Sandbox
                 m, "(sv)", p->name, "a(ssbt)", 1, PATH_RESOLV_CONF, "/etc/resolv.conf", false, (uint64_t)0);
 }
 
+/* p->text: place and options, separated by a colon. */
+static int write_tmpfs(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        g_auto(GStrv) words = g_strsplit(p->text, ":", 2);
+        return sd_bus_message_append(m, "(sv)", p->name, "a(ss)", 1, words[0], words[1]);
+}
+
 /* p->number: whether the read-only ones are meant. An empty list would take away what other rows gave. */
 static int write_binds(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
 {
@@ -314,6 +321,8 @@ static const Property properties[] = {
         /* null, zero, random and the like; no disk, no terminal. */
         { "PrivateDevices",          209, ALWAYS, write_bool, .number = true },
         { "DevicePolicy",            208, ALWAYS, write_text, "closed" },
+        /* Even private devices have the host's shared memory among them, where servers and other builds are. */
+        { "TemporaryFileSystem",     238, ALWAYS, write_tmpfs, "/dev/shm:mode=1777,nosuid,nodev" },
 
         /* --- Which processes it sees, and what it could share with them --- */
         /* Not PrivatePIDs: 257 then misses the end of a process that ends at once, and takes any exit status for success
