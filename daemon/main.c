@@ -138,7 +138,10 @@ static int program_run(Program *p)
         g_main_loop_run(p->loop);
         (void)sd_notify(0, "STOPPING=1");
         /* What is on its way in systemd goes on there, and is taken up at the next start. The memory goes
-         * with the process; only the bus's last messages and the store are worth an orderly end. */
+         * with the process; only the bus's last messages and the store are worth an orderly end. The bus
+         * knows of the end before systemd does: a call in between starts the next program, and is not lost.
+         */
+        (void)sd_bus_release_name(p->bus, HOST_BUS_NAME);
         sd_bus_flush(p->bus);
         store_close(g_steal_pointer(&p->host->store));
         return p->result;
