@@ -1,0 +1,472 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The sandbox of builds: systemd has every property of the table, and inside it is as the table means it to be."""
+import contextlib
+import json
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+
+import pytest
+from builds import build_now, current_dir, go_on, held  # noqa: F401
+from conftest import PATH, BusError, path_of, run, unit, wait_for
+
+TREE = pathlib.Path("/usr/src/left4me")
+PROGRAM = pathlib.Path("/usr/libexec/left4me/left4me-tree")
+SYSTEMD = "org.freedesktop.systemd1"
+
+
+def systemd_version(client):
+    version, = client.raw("/org/freedesktop/systemd1", "org.freedesktop.DBus.Properties", "Get",
+                          f"('{SYSTEMD}.Manager', 'Version')", name=SYSTEMD)
+    return int(re.match(r"\d+", version)[0])
+
+
+def systemd_properties(client, name):
+    """Everything that systemd says of a service over the bus, typed."""
+    label = path_of("x", name).rpartition("/")[2]
+    return {key: value for interface in ("Unit", "Service")
+            for key, value in client.raw(f"/org/freedesktop/systemd1/unit/{label}", "org.freedesktop.DBus.Properties",
+                                         "GetAll", f"('{SYSTEMD}.{interface}',)", name=SYSTEMD)[0].items()}
+
+
+# The table
+
+def read_table():
+    """The rows of daemon/sandbox.c: name, since, network, writer, text, number."""
+    source = (TREE / "daemon/sandbox.c").read_text()
+    table = re.search(r"static const Property properties\[\] = \{\n(.*?)\n\};", source, re.S)[1]
+    table = re.sub(r"/\*.*?\*/", "", table, flags=re.S)
+    rows = []
+    for name, since, network, writer, rest in re.findall(r'\{\s*"(\w+)",\s*(\d+),\s*(\w+),\s*(\w+)(.*?)\}', table, re.S):
+        text = "".join(re.findall(r'"([^"]*)"', rest)) or (PATHS[rest.strip(" ,\n")] if "PATH_" in rest else None)
+        number = re.search(r"\.number = (.+?)\s*$", rest, re.S)
+        rows.append((name, int(since), network, writer, text, number and number_of(number[1])))
+    assert len(rows) == table.count("{"), "each row was understood"
+    return rows
+
+
+def number_of(expression):
+    words = {"true": "1", "false": "0", "GIB": str(2 ** 30), "G_USEC_PER_SEC": "1000000", "SIGKILL": "9", "EPERM": "1"}
+    expression = re.sub(r"\b0(\d+)\b", r"0o\1", expression)
+    return eval(re.sub(r"[A-Za-z_]{2,}", lambda m: words[m[0]], expression).replace("/", "//"), {})  # of our own source
+
+
+PATHS = {name: re.sub(r'"|\s*' + "PATH_STATE", "", value) for name, value in
+         re.findall(r'#define (PATH_\w+)\s+(".*")', (TREE / "daemon/paths.h").read_text())}
+
+
+def calls_of(groups):
+    """The system calls of systemd's groups."""
+    found = set()
+    for group in groups:
+        for line in run("systemd-analyze", "syscall-filter", group).stdout.splitlines()[1:]:
+            word = line.split("#")[0].strip()
+            if word:
+                found |= calls_of([word]) if word.startswith("@") else {word}
+    return found
+
+
+def binds(words):
+    return {(p, p, True, 16384) for p in words.split()}
+
+
+def check_row(row, now, table):
+    """Compares one row with what systemd has; returns what it says when they differ."""
+    name, _since, _network, writer, text, number = row
+    if writer == "write_text":
+        return now[name] == text
+    if writer == "write_bool":
+        return now[name] is bool(number)
+    if writer in ("write_int", "write_uint32", "write_uint64"):
+        return now[name] == number
+    if writer == "write_words":
+        return now[name] == text.split()
+    if writer == "write_tmpfs":
+        return tuple(text.split(":")) in now[name]
+    if writer == "write_host_binds":
+        return binds(text) <= set(now[name])
+    if writer in ("write_allowed", "write_denied") and name == "RestrictAddressFamilies":
+        return now[name] == (True, sorted(text.split()))
+    if writer == "write_allowed":
+        denied = calls_of(" ".join(r[4] for r in table if r[0] == name and r[3] == "write_denied").split())
+        is_allow_list, calls = now[name]
+        known = {c.partition(":")[0] for c in calls}
+        return is_allow_list and known and known <= calls_of(text.split()) - denied and {"read", "openat", "execve"} <= known
+    if writer == "write_denied":
+        return not {c.partition(":")[0] for c in now[name][1]} & calls_of(text.split())
+    return CHECKS[writer](now)
+
+
+FIXED_NETWORKS = ["127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10", "224.0.0.0/4", "ff00::/8", "10.0.0.0/8",
+                  "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "0.0.0.0/8"]
+
+
+def denied_networks(now):
+    return {f"{socket.inet_ntop(family, bytes(address))}/{length}" for family, address, length in now["IPAddressDeny"]}
+
+
+JOB = {}  # of the build whose properties are compared
+
+CHECKS = {
+    "write_description": lambda now: "table" in now["Description"] and JOB["id"] in now["Description"],
+    "write_user": lambda now: re.fullmatch(r"l4d2-sandbox-\d+", now["User"]),
+    "write_command": lambda now: [c[:2] for c in now["ExecStart"]] == [("/bin/bash", ["/bin/bash", "/script"])],
+    "write_working_directory": lambda now: now["WorkingDirectory"] == "/overlay",
+    "write_time_limit": lambda now: now["RuntimeMaxUSec"] == 3600 * 1000000,
+    "write_stdout": lambda now: now["StandardOutput"] == "journal",
+    "write_identifier": lambda now: now["SyslogIdentifier"] == f"left4me-job-{JOB['id']}",
+    "write_log_fields": lambda now: [bytes(f) for f in now["LogExtraFields"]] == [f"LEFT4ME_JOB={JOB['id']}".encode()],
+    "write_denied_addresses": lambda now: set(FIXED_NETWORKS) <= denied_networks(now) and now["IPAddressAllow"] == [],
+    "write_resolv_conf": lambda now: ("/etc/left4me/sandbox-resolv.conf", "/etc/resolv.conf", False, 0)
+    in now["BindReadOnlyPaths"],
+    "write_binds": lambda now: {
+        (f"/run/left4me/staging/{JOB['id']}/{name}", f"/{name}", False, 0): kind for name, kind in
+        (("overlay", "BindPaths"), ("cache", "BindPaths"), ("script", "BindReadOnlyPaths"),
+         ("previous", "BindReadOnlyPaths"))}.items() <= {
+             tuple(b): kind for kind in ("BindPaths", "BindReadOnlyPaths") for b in now[kind]}.items(),
+    "write_architectures": lambda now: set(now["SystemCallArchitectures"]) in ({"native"}, {"native", "x86"}),
+}
+
+
+def test_a_running_build_has_the_whole_table(root, held):
+    held("table")
+    go_on(root, "table")
+    assert root.wait_job(root.get("overlay", "table")["LastJob"])["State"] == "done"
+    job = root.get_all(held("table"))  # the second, so that there is a previous one
+    JOB["id"] = str(job["Id"])
+    now, table, version = systemd_properties(root, job["Unit"]), read_table(), systemd_version(root)
+    rows = [r for r in table if r[1] <= version and r[2] != "WITHOUT_NETWORK"]
+    assert len(rows) > 50
+    wrong = [(r, now.get(r[0])) for r in rows if not check_row(r, now, table)]
+    assert not wrong, wrong
+    left_out = [r[0] for r in table if r[1] > version]
+    assert (not left_out) == (version >= 257), left_out
+    assert now["InvocationID"] and now["ControlGroup"].endswith("/l4d2-build.slice/" + job["Unit"])
+
+
+def test_a_seal_has_the_table_without_network(root, overlay):
+    overlay("sealed", "truncate --size=3G large", built=False)
+    job, = root.overlay("sealed", "Build")
+    name = f"left4me-job-{root.get_all(job)['Id']}-seal.service"
+    wait_for(lambda: unit(name, "SubState")["SubState"] == "running", 60, "the seal")
+    now = systemd_properties(root, name)
+    assert now["PrivateNetwork"] and now["RestrictAddressFamilies"] == (True, ["AF_UNIX"]), now
+    assert now["IPAddressDeny"] == [] and now["CapabilityBoundingSet"] == 0 and now["NoNewPrivileges"], now
+    assert now["StandardError"] == "journal" and now["User"].startswith("l4d2-sandbox-"), now
+    assert [b[:3] for b in now["BindPaths"]] == [], "the seal changes nothing"
+    assert root.get_all(job)["State"] == "running" and root.get_all(job)["Result"] == ""
+    root.job(root.get_all(job)["Id"], "Cancel")
+    assert root.wait_job(job)["State"] == "cancelled", "a build can be cancelled while it is sealed"
+    assert root.get("overlay", "sealed")["Generation"] == 0
+
+
+# What it is like inside
+
+def inside(client, overlay, program):
+    """Runs a Python program as a build; it prints JSON into /overlay/facts. Returns that."""
+    overlay("inside", built=False)
+    now = build_now(client, "inside", f"cat > /tmp/p.py <<'END'\n{program}\nEND\npython3 /tmp/p.py > facts\n", 120)
+    assert now["State"] == "done", (now, run("journalctl", f"LEFT4ME_JOB={now['Id']}", "--output=cat").stdout)
+    return json.loads((current_dir(client, "inside") / "facts").read_text())
+
+
+LOOK = r"""
+import json, os
+def names(path):
+    try:
+        return sorted(os.listdir(path))
+    except OSError as error:
+        return error.strerror
+print(json.dumps({
+    "uid": os.getresuid(), "gid": os.getresgid(), "groups": os.getgroups(),
+    "lists": {p: names(p) for p in ("/", "/etc", "/run", "/var", "/var/lib", "/home", "/root", "/tmp", "/dev", "/dev/shm",
+                                    "/run/dbus", "/var/lib/left4me", "/run/left4me", "/run/systemd", "/srv", "/mnt", "/opt",
+                                    "/boot", "/sys/fs/cgroup", "/etc/left4me")},
+    "processes": [p for p in os.listdir("/proc") if p.isdigit()],
+    "status": dict(line.split(":\t", 1) for line in open("/proc/self/status").read().splitlines()),
+    "environment": dict(os.environ), "resolv": open("/etc/resolv.conf").read(),
+    "mounts": [line.split(" - ")[0].split()[4:6] for line in open("/proc/self/mountinfo")],
+}))
+"""
+
+
+def test_what_is_in_sight(root, overlay):
+    facts = inside(root, overlay, LOOK)
+    slot = pwd.getpwnam("l4d2-sandbox-0")
+    assert facts["uid"] == [slot.pw_uid] * 3 and facts["gid"] == [slot.pw_gid] * 3
+    assert facts["groups"] in ([], [slot.pw_gid])
+    lists = facts["lists"]
+    assert set(lists["/etc"]) <= {"alternatives", "group", "ld.so.cache", "localtime", "nsswitch.conf", "passwd",
+                                  "resolv.conf", "ssl"} and "passwd" in lists["/etc"]
+    assert set(lists["/"]) <= {"bin", "cache", "dev", "etc", "lib", "lib32", "lib64", "libx32", "overlay", "previous",
+                               "proc", "run", "sbin", "script", "sys", "tmp", "trees", "usr", "var", "root", "home"}, lists
+    for path in ("/run/dbus", "/var/lib/left4me", "/run/left4me", "/etc/left4me", "/srv", "/mnt", "/boot"):
+        assert lists[path] == "No such file or directory", (path, lists[path])
+    assert "sda" not in lists["/dev"] and {"null", "zero", "urandom"} <= set(lists["/dev"])
+    assert len(facts["processes"]) <= 4, "its own, and no other"
+    status = facts["status"]
+    assert {status[k].strip() for k in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert status["NoNewPrivs"].strip() == "1" and status["Seccomp"].strip() == "2"
+    assert facts["resolv"] == pathlib.Path("/etc/left4me/sandbox-resolv.conf").read_text()
+    # systemd and bash add the rest.
+    assert facts["environment"]["HOME"] == "/cache" and facts["environment"]["LANG"] == "C.UTF-8"
+    assert not [k for k in facts["environment"] if "DBUS" in k or k == "NOTIFY_SOCKET"]
+    writable = {path for path, options in facts["mounts"] if "rw" in options.split(",")}
+    # /run is one of its own; the host's huge pages are root's.
+    assert writable <= {"/overlay", "/cache", "/tmp", "/var/tmp", "/run", "/proc", "/dev/shm", "/dev/pts", "/dev/mqueue",
+                        "/dev/hugepages"}, writable
+
+
+def test_shared_memory_is_its_own(root, overlay):
+    """/dev/shm of a private /dev is the host's, if nobody sees to it."""
+    marker = pathlib.Path("/dev/shm/of-the-host")
+    marker.write_text("host")
+    os.chmod(marker, 0o666)
+    try:
+        facts = inside(root, overlay, r"""
+import json, os
+try:
+    open("/dev/shm/of-a-build", "w").write("build")
+    os.chmod("/dev/shm/of-a-build", 0o666)
+except OSError:
+    pass
+print(json.dumps(os.listdir("/dev/shm") if os.path.isdir("/dev/shm") else []))
+""")
+        assert "of-the-host" not in facts, facts
+        assert not pathlib.Path("/dev/shm/of-a-build").exists()
+    finally:
+        marker.unlink()
+        pathlib.Path("/dev/shm/of-a-build").unlink(missing_ok=True)
+
+
+TRY = r"""
+import ctypes, json, os, socket
+libc = ctypes.CDLL(None, use_errno=True)
+answers = {}
+def attempt(what, function):
+    try:
+        answers[what] = str(function())
+    except OSError as error:
+        answers[what] = "refused: " + str(error.errno)
+def call(name, *arguments):
+    def function():
+        result = getattr(libc, name)(*arguments)
+        if result < 0:
+            raise OSError(ctypes.get_errno(), "")
+        return result
+    return function
+attempt("mount tmpfs", call("mount", b"none", b"/tmp", b"tmpfs", 0, None))
+attempt("remount previous", call("mount", None, b"/overlay", None, 32 | 4096, None))
+attempt("umount overlay", call("umount2", b"/overlay", 2))
+attempt("unshare user", call("unshare", 0x10000000))
+attempt("unshare mount", call("unshare", 0x00020000))
+attempt("unshare net", call("unshare", 0x40000000))
+attempt("chroot", call("chroot", b"/tmp"))
+attempt("setuid 0", call("setuid", 0))
+attempt("setgroups", lambda: os.setgroups([0]))
+attempt("set-uid bit", lambda: (open("/overlay/s", "w").close(), os.chmod("/overlay/s", 0o4755)))
+attempt("set-gid bit", lambda: (os.mkdir("/overlay/g"), os.chmod("/overlay/g", 0o2755)))
+attempt("device", lambda: os.mknod("/overlay/null", 0o020666, os.makedev(1, 3)))
+attempt("chown to root", lambda: os.chown("/overlay/facts", 0, 0))
+attempt("raw socket", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
+attempt("netlink", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0))
+attempt("packet", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
+attempt("vsock", lambda: socket.socket(40, socket.SOCK_STREAM))
+attempt("personality", call("personality", 0x0040000))
+attempt("ptrace parent", call("ptrace", 16, os.getppid(), 0, 0))
+attempt("keyctl", call("syscall", 250, 0, -4, 1, 0, 0))
+attempt("bpf", call("syscall", 321, 0, 0, 0))
+attempt("perf", call("syscall", 298, 0, 0, -1, -1, 0))
+attempt("io_uring", call("syscall", 425, 1, 0))
+attempt("userfaultfd", call("syscall", 323, 0))
+attempt("kexec", call("syscall", 246, 0, 0, 0, 0))
+attempt("module", call("syscall", 175, 0, 0, 0))
+attempt("clock", call("syscall", 227, 0, 0))
+attempt("hostname", call("sethostname", b"x", 1))
+attempt("sysctl", lambda: open("/proc/sys/kernel/core_pattern", "w"))
+attempt("kernel log", lambda: open("/dev/kmsg"))
+attempt("write usr", lambda: open("/usr/local/x", "w"))
+attempt("write etc", lambda: open("/etc/passwd", "a"))
+attempt("write root", lambda: open("/x", "w"))
+attempt("write script", lambda: open("/script", "w"))
+attempt("write home", lambda: open("/root/x", "w"))
+attempt("cgroup", lambda: open("/sys/fs/cgroup/cgroup.procs", "w"))
+attempt("proc 1", lambda: os.readlink("/proc/1/root"))
+attempt("signal 1", lambda: os.kill(1, 9))
+attempt("shadow", lambda: open("/etc/shadow"))
+attempt("bus", lambda: socket.socket(socket.AF_UNIX).connect("/run/dbus/system_bus_socket"))
+attempt("systemd", lambda: socket.socket(socket.AF_UNIX).connect("/run/systemd/private"))
+attempt("notify", lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).connect("/run/systemd/notify"))
+attempt("abstract socket", lambda: socket.socket(socket.AF_UNIX).connect("\0left4me-test"))
+attempt("realtime", lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)))
+attempt("nicer", lambda: os.nice(-10))
+for leftover in ("/overlay/s",):
+    os.path.exists(leftover) and os.unlink(leftover)
+os.path.exists("/overlay/g") and os.rmdir("/overlay/g")
+print(json.dumps(answers))
+"""
+
+
+def test_what_is_refused(root, overlay):
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("\0left4me-test")
+    listener.listen()
+    answers = inside(root, overlay, TRY)
+    listener.close()
+    allowed = {k: v for k, v in answers.items() if not v.startswith("refused")}
+    # An abstract socket belongs to the network namespace, which is the host's: nothing of left4me listens on one.
+    allowed.pop("abstract socket", None)
+    assert not allowed, allowed
+    assert len(answers) > 40
+
+
+# The network
+
+@contextlib.contextmanager
+def internet():
+    """A network namespace that stands for the internet and for networks behind this host: 203.0.113.7 and
+    2001:db8:1::7 stand for public addresses, the others are private ones; the host's own are 198.51.100.1 and
+    2001:db8:2::1."""
+    far = ["203.0.113.7/32", "10.9.9.9/32", "172.20.9.9/32", "192.168.99.9/32", "100.64.9.9/32", "169.254.9.9/32"]
+    far6 = ["2001:db8:1::7/128", "fd09::9/128"]
+    run("ip", "netns", "add", "far")
+    try:
+        run("ip", "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", "far")
+        for where, device, v4, v6 in ((["ip"], "near", "198.51.100.1/30", "2001:db8:2::1/64"),
+                                      (["ip", "-n", "far"], "far", "198.51.100.2/30", "2001:db8:2::2/64")):
+            run(*where, "address", "add", v4, "dev", device)
+            run(*where, "address", "add", v6, "dev", device, "nodad")
+            run(*where, "link", "set", device, "up")
+        run("ip", "-n", "far", "link", "set", "lo", "up")
+        for address in far + far6:
+            run("ip", "-n", "far", "address", "add", address, "dev", "lo", *(["nodad"] if ":" in address else []))
+            run("ip", "route", "add", address, "via", "2001:db8:2::2" if ":" in address else "198.51.100.2")
+        yield [a.partition("/")[0] for a in far + far6]
+    finally:
+        run("ip", "netns", "delete", "far")
+        run("ip", "link", "delete", "near", check=False)
+
+
+ANSWERER = r"""
+import socket, sys, threading
+def tcp():
+    server = socket.create_server(("::", 7777), family=socket.AF_INET6, dualstack_ipv6=True)
+    while True:
+        server.accept()[0].sendall(b"hello")
+def udp(address):  # one socket for each address: an answer must come from where it was asked
+    server = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind((address, 7777))
+    while True:
+        server.sendto(b"hello", server.recvfrom(100)[1])
+for address in sys.argv[1:]:
+    threading.Thread(target=udp, args=[address], daemon=True).start()
+print("ready", flush=True)
+tcp()
+"""
+
+ASK = r"""
+import json, socket, sys
+from concurrent.futures import ThreadPoolExecutor
+def ask(target):
+    kind, address = target
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as s:
+        s.settimeout(2)
+        try:
+            s.connect((address, 7777))
+            if kind == "udp":
+                s.send(b"hi")
+            return s.recv(100).decode()
+        except OSError as error:
+            return type(error).__name__
+targets = [(k, a) for k in ("tcp", "udp") for a in ADDRESSES]
+with ThreadPoolExecutor(len(targets)) as pool:
+    print(json.dumps({f"{k} {a}": answer for (k, a), answer in zip(targets, pool.map(ask, targets))}))
+"""
+
+
+def test_the_internet_and_nothing_nearer(root, overlay):
+    with internet() as far, contextlib.ExitStack() as stack:
+        near = {"127.0.0.1", "127.9.9.9", "::1", "198.51.100.1", "2001:db8:2::1"}
+        beside = {"198.51.100.2", "2001:db8:2::2"}
+        for prefix, addresses in (["ip", "netns", "exec", "far"], {*far, *beside}), ([], near):
+            process = subprocess.Popen([*prefix, "python3", "-c", ANSWERER, *addresses], stdout=subprocess.PIPE, text=True)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            assert process.stdout.readline() == "ready\n"
+        program = f"ADDRESSES = {[*far, *near, *beside, '0.0.0.0']}\n{ASK}"
+        outside = json.loads(run("python3", "-c", program).stdout)
+        assert set(outside.values()) == {"hello"}, f"everything answers whoever is not filtered: {outside}"
+        answers = inside(root, overlay, program)
+    public = {f"{kind} {address}" for kind in ("tcp", "udp") for address in ("203.0.113.7", "2001:db8:1::7")}
+    assert {k for k, v in answers.items() if v == "hello"} == public, answers
+    assert answers.keys() == outside.keys()
+
+
+# Without the filter
+
+@contextlib.contextmanager
+def tree_program(lines):
+    """left4me-tree is this shell script, for as long as the block runs; $real is the real one."""
+    real, fake = PROGRAM.with_suffix(".real"), pathlib.Path("/run/left4me-tree.fake")
+    shutil.copy2(PROGRAM, real)
+    fake.write_text(f"#!/bin/bash\nreal={real}\n{lines}\nexec $real \"$@\"\n")
+    fake.chmod(0o755)
+    run("mount", "--bind", fake, PROGRAM)
+    try:
+        yield
+    finally:
+        run("umount", PROGRAM)
+        real.unlink()
+        fake.unlink()
+        run("systemctl", "restart", "left4me-hostd.service")
+        wait_for(lambda: "ip-filter" in features(), what="the filter")
+
+
+def features():
+    answer = run("busctl", "--json=short", "get-property", "org.left4me.Host1", PATH, "org.left4me.Host1.Manager", "Features")
+    return json.loads(answer.stdout)["data"]
+
+
+def test_the_filter_is_a_feature(root):
+    wait_for(lambda: "ip-filter" in root.get_all(PATH)["Features"], what="the filter")
+    assert unit("left4me-filter-test.service", "LoadState")["LoadState"] == "not-found"
+
+
+@pytest.mark.parametrize("lines,why", [
+    ('[ "$1" != probe-filter ] || exit 1', "lets everything through"),
+    ('[ "$1" != probe-filter ] || exit 2', "the test of"),
+    ('[ "$1" != probe-filter ] || kill -KILL $$', "the test of"),
+    ('[ "$1" != probe-filter ] || sleep 1000', "the test of"),
+], ids=["inert", "unknown", "killed", "hanging"])
+def test_without_the_filter_nothing_is_built(root, overlay, lines, why):
+    overlay("maps", "echo > file")
+    before = root.get("overlay", "maps")
+    with tree_program(lines):
+        run("systemctl", "stop", "left4me-hostd.service")
+        since = run("date", "+%s.%N").stdout.strip()
+        root.get_all(PATH)  # activates it
+
+        def is_refused():
+            try:
+                job = root.overlay("maps", "Build")[0]
+            except BusError as error:
+                assert error.short == "SandboxUnavailable" and "IPAddressDeny" in error.message, error
+                return True
+            job = root.wait_job(job)  # queued before the test had ended
+            assert (job["State"], job["Result"]) == ("failed", "sandbox-unavailable"), job
+            return False
+        wait_for(is_refused, 30)
+        assert "ip-filter" not in root.get_all(PATH)["Features"]
+        log = run("journalctl", "--unit=left4me-hostd.service", "--output=cat", f"--since=@{since}").stdout
+        assert "Builds are refused" in log and why in log, log
+        # What needs no network goes on.
+        overlay("other", built=False)
+        assert root.wait_job(root.overlay("other", "Delete")[0])["State"] == "done"
+    after = root.get("overlay", "maps")
+    assert (after["Generation"], after["Digest"]) == (before["Generation"], before["Digest"])
+    assert build_now(root, "maps", "echo again > file")["State"] == "done", "and with the filter all is well again"
