@@ -94,17 +94,21 @@ rootfs_make() {
     mkdir -p "$cache/rootfs" "$cache/game"
     exec {fd}>"$cache/rootfs/$release.lock"
     flock "$fd"
-    if [[ ! -d $rootfs ]]; then
-        logged "making a bare $release" "$cache/rootfs/$release.log" rootfs_build "$cache/rootfs/$release.new"
-        find "$cache/rootfs" -mindepth 1 -maxdepth 1 -name "$release-*" -exec rm -rf {} +
-        mv "$cache/rootfs/$release.new" "$rootfs"
-    fi
-    if [[ ! -d $game ]]; then
-        logged "fetching the game" "$cache/game/$release.log" game_fetch "$cache/game/$release.new"
-        find "$cache/game" -mindepth 1 -maxdepth 1 -name "$release-*" -exec rm -rf {} +
-        mv "$cache/game/$release.new" "$game"
-    fi
+    keep "$rootfs" "making a bare $release" rootfs_build
+    keep "$game" "fetching the game" game_fetch
     exec {fd}>&-
+}
+
+# Makes a directory that is kept, if it is not there. Other checkouts may use others of its kind: only what
+# nobody has used for a week goes. $1: the directory, $2: what making it is, $3: what makes it where told.
+keep() {
+    local kind=${1%/*}
+    if [[ ! -d $1 ]]; then
+        logged "$2" "$kind/$release.log" "$3" "$kind/$release.new"
+        mv "$kind/$release.new" "$1"
+    fi
+    touch "$1"
+    find "$kind" -mindepth 1 -maxdepth 1 -type d -mtime +7 -exec rm -rf --one-file-system {} +
 }
 
 # Lays the game's packages out side by side, PACKAGE/usr/..., with an apt of their own, so that it is the
