@@ -1,112 +1,58 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the tests that reboot and crash the throwaway host share. They run outside of it, and type into it what a person would."""
+"""What the tests share that stand outside the host, since they boot it: run by tests/host check, or by hand with
+LEFT4ME_TEST_HOST (the path of tests/host) and LEFT4ME_TEST_NAME (the host's name)."""
+import json
 import os
 import subprocess
-import time
 
 import pytest
 
-HOST = [os.environ["LEFT4ME_TEST_HOST"]]
-WHICH = ["--name", os.environ["LEFT4ME_TEST_NAME"], "--release", os.environ["LEFT4ME_TEST_RELEASE"]]
-if os.environ.get("LEFT4ME_TEST_SANITIZE"):
-    WHICH.append("--sanitize")
-
-GAME = r"""
-mkdir -p left4dead2/cfg
-cat > srcds_run <<'END'
-#!/bin/bash
-cd "$(dirname "$0")"
-trap 'exit 0' INT TERM
-exec {nothing}<> <(:)
-while :; do read -r -u $nothing -t 1000; done
-END
-chmod 755 srcds_run
+INSIDE = """
+import json, sys
+sys.path.insert(0, "/usr/src/left4me/tests/integration")
+from conftest import *
+from servers import *
+root = Client("root")
+%s
+print("\\n" + json.dumps(locals().get("result")))
 """
 
 
-def host(verb, *words, check=True, **kwargs):
-    """Runs a verb of tests/host; returns the CompletedProcess with text output."""
-    done = subprocess.run([*HOST, verb, *WHICH, *words], text=True, capture_output=True, check=False,
-                          stdin=None if "input" in kwargs else subprocess.DEVNULL, **kwargs)
-    if check and done.returncode:
-        raise AssertionError(f"{verb} {words} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done
+class Host:
+    """The throwaway host, from outside."""
 
+    def __init__(self):
+        self.verbs = os.environ["LEFT4ME_TEST_HOST"]
+        self.name = os.environ["LEFT4ME_TEST_NAME"]
 
-def inside(*command, **kwargs):
-    """Runs a command as root inside; returns its output."""
-    return host("exec", *command, **kwargs).stdout
+    def verb(self, verb, *arguments, timeout=240):
+        done = subprocess.run([self.verbs, verb, "--name", self.name, *arguments], text=True, capture_output=True,
+                              stdin=subprocess.DEVNULL, timeout=timeout, check=False)
+        assert done.returncode == 0, f"tests/host {verb} {arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return done.stdout
 
+    def run(self, *command):
+        return self.verb("exec", *command)
 
-def ctl(*words, **kwargs):
-    return inside("l4d2ctl", *words, **kwargs)
+    def python(self, code, **values):
+        """Runs Python inside, with what tests there have and `root`, a client; returns what it leaves in `result`."""
+        given = "\n".join(f"{key} = {value!r}" for key, value in values.items())
+        return json.loads(self.run("python3", "-c", INSIDE % f"{given}\n{code}").rstrip().rpartition("\n")[2])
 
+    def begin(self, code):
+        """Starts Python inside, and waits until it has printed a line."""
+        process = subprocess.Popen([self.verbs, "exec", "--name", self.name, "python3", "-c", INSIDE % code],
+                                   text=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        process.stdout.readline()
+        return process
 
-def get(kind, name, prop):
-    """A property of an object, as busctl prints its value."""
-    label = "".join(c if c.isalpha() or (c.isdigit() and n) else f"_{ord(c):02x}" for n, c in enumerate(name))
-    out = inside("busctl", "get-property", "org.left4me.Host1", f"/org/left4me/Host1/{kind}/{label}",
-                 f"org.left4me.Host1.{kind.capitalize()}", prop)
-    return out.strip().split(" ", 1)[1].strip('"')
+    def reboot(self):
+        self.verb("reboot")
 
-
-def wait_for(question, seconds=30, what="it"):
-    end = time.monotonic() + seconds
-    while True:
-        answer = question()
-        if answer:
-            return answer
-        assert time.monotonic() < end, f"{what} did not come true within {seconds} s"
-        time.sleep(0.1)
-
-
-def overlay_mounts():
-    """Names of the instances that are mounted, by the kernel's word."""
-    out = host("exec", "findmnt", "--noheadings", "--raw", "--types", "overlay", "--output", "SOURCE", check=False).stdout
-    return sorted(line.removeprefix("left4me-") for line in out.split())
-
-
-def is_left_over():
-    """What must never stay: staging, trash, units of jobs."""
-    out = inside("sh", "-c", "ls -A /run/left4me/staging /var/lib/left4me/*/.trash; "
-                             "systemctl list-units --all --plain --no-legend 'left4me-job-*'")
-    return [line for line in out.splitlines() if line and not line.endswith(":")]
+    def crash(self):
+        self.verb("crash")
 
 
 @pytest.fixture(scope="session")
-def game():
-    host("exec", "l4d2ctl", "overlay", "create", "game", check=False)
-    ctl("overlay", "set-script", "game", "-", input=GAME)
-    ctl("overlay", "build", "game")
-
-
-@pytest.fixture
-def instance(game):
-    """Makes instances; stops and deletes them afterwards."""
-    made = []
-
-    def make(name, *settings):
-        made.append(name)
-        ctl("create", name, *settings)
-        return name
-
-    yield make
-    for name in made:
-        ctl("stop", name)
-        ctl("delete", name)
-
-
-@pytest.fixture
-def overlay():
-    """Makes overlays with a script; deletes them afterwards."""
-    made = []
-
-    def make(name, script):
-        made.append(name)
-        ctl("overlay", "create", name)
-        ctl("overlay", "set-script", name, "-", input=script)
-        return name
-
-    yield make
-    for name in made:
-        ctl("overlay", "delete", name)
+def host():
+    return Host()

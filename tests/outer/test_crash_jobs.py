@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A host that goes down in the middle of a job: nothing finished is lost, nothing half stays."""
-from conftest import ctl, get, host, inside, is_left_over, wait_for
+from inside import ctl, game, get, host, inside, is_left_over, overlay, wait_for  # noqa: F401 (fixtures)
 
 SLEEPS = "echo half > left4dead2.half; sleep 600\n"
 
