@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Every error that org.left4me.Host1 answers with, in one list: X(CODE, bus name after "org.left4me.Host1.Error.", errno
- * for clients). The daemon makes its enum and both sides make their sd_bus_error_map from it. */
+/* Every error that org.left4me.Host1 answers with, in one list: X(CODE, bus name after
+ * "org.left4me.Host1.Error.", errno for clients). The daemon makes its enum and both sides make their
+ * sd_bus_error_map from it. */
 #pragma once
 
 #define HOST_ERROR_LIST(X)                                                                                   \
