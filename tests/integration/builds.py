@@ -8,7 +8,7 @@ import shutil
 import stat
 
 import pytest
-from conftest import STATE, BusError, Client, delete_overlay, run, text, wait_for
+from conftest import STATE, BusError, Client, delete_overlay, path_of, run, text, wait_for
 
 NO_OPTIONS = "(@a{sv} {},)"
 STAGING = pathlib.Path("/run/left4me/staging")
@@ -94,8 +94,8 @@ def processes_of(user):
 def jobs_of(client, name, kind=None):
     """Properties of the jobs of an overlay or instance, the oldest first."""
     found = [o["org.left4me.Host1.Job"] for o in client.objects().values() if "org.left4me.Host1.Job" in o]
-    return sorted((j for j in found if j["Subject"].endswith("/" + name) and kind in (None, j["Kind"])),
-                  key=lambda j: j["Id"])
+    subjects = (path_of("overlay", name), path_of("instance", name))
+    return sorted((j for j in found if j["Subject"] in subjects and kind in (None, j["Kind"])), key=lambda j: j["Id"])
 
 
 def wait_quiet(client, seconds=30):

@@ -2,14 +2,17 @@
 """Who can reach what by path: the uids of servers and builds reach no layer, cache, configuration nor the store; and a
 symbolic link that stands all the same where root opens something leads nowhere."""
 import contextlib
+import json
 import os
 import pathlib
-import pwd
+import shutil
 
 import pytest
+from builds import STAGING, held, jobs_of, trash, wait_quiet  # noqa: F401
+from conftest import STATE, BusError, build, path_of, run, wait_for
+from servers import settings
 
-from conftest import STATE, BusError, path_of, run, wait_for
-
+PROGRAMS = pathlib.Path("/usr/libexec/left4me")
 UIDS = ["left4me", "l4d2-sandbox-0", "l4d2-sandbox-15", "sam"]
 
 
@@ -22,40 +25,96 @@ def arena(root, instance, overlay):
     return root.get("overlay", "reach")["Id"]
 
 
-def places(number):
+@pytest.fixture
+def build_at_work(root, held):
+    """A build that goes on meanwhile, with what it has in hand."""
+    held("at-work", "echo > file")
+    return root.get("overlay", "at-work")["Id"]
+
+
+def places(number, building):
     """Every place that holds something of somebody's: a directory and a file in it."""
+    trash = {f"trash of {tree}": (STATE / tree / ".trash/reach", STATE / tree / ".trash/reach/file")
+             for tree in ("overlays", "cache", "runtime")}
+    generation = STATE / f"overlays/{number}/1/left4dead2"
     return {
         "store": (STATE, STATE / "host.db"),
         "store's log": (STATE, STATE / "host.db-wal"),
-        "generation": (STATE / f"overlays/{number}/1/left4dead2", STATE / f"overlays/{number}/1/left4dead2/layer.txt"),
-        "overlays": (STATE / "overlays", STATE / f"overlays/{number}/1/left4dead2/layer.txt"),
+        "generation": (generation, generation / "layer.txt"),
+        "overlay": (STATE / f"overlays/{number}", generation / "layer.txt"),
+        "overlays": (STATE / "overlays", generation / "layer.txt"),
+        "generation at work": (STATE / f"overlays/{building}/1", STATE / f"overlays/{building}/1/half"),
         "cache": (STATE / f"cache/{number}", STATE / f"cache/{number}/kept.txt"),
+        "caches": (STATE / "cache", STATE / f"cache/{building}/at-hold"),
+        "runtimes": (STATE / "runtime", STATE / "runtime/reach/layers/upper/written"),
+        "layers": (STATE / "runtime/reach/layers", STATE / "runtime/reach/layers/upper/written"),
         "upper": (STATE / "runtime/reach/layers/upper", STATE / "runtime/reach/layers/upper/written"),
         "work": (STATE / "runtime/reach/layers/work", STATE / "runtime/reach/layers/work/work"),
+        "instances": (STATE / "instances", STATE / "instances/reach/instance.env"),
         "environment": (STATE / "instances/reach", STATE / "instances/reach/instance.env"),
         "configuration": (STATE / "instances/reach/config/left4dead2/cfg",
                           STATE / "instances/reach/config/left4dead2/cfg/server.cfg"),
-        "trash": (STATE / "overlays/.trash", STATE / "overlays/.trash/x"),
-        "staging": (pathlib.Path("/run/left4me/staging"), pathlib.Path("/run/left4me/staging/x")),
+        "staging": (STAGING, STAGING / "reach/overlay/file"),
+        "staged": (STAGING / "reach/overlay", STAGING / "reach/overlay/file"),
+        **trash,
     }
 
 
+# What is tried on each place; everything it could do is done to the place itself or beside it.
+TRY = r"""
+import json, os, sys
+told = {}
+for what, (directory, file) in json.load(sys.stdin).items():
+    new = directory + "/planted"
+    for word, attempt in {
+        "list": lambda: os.listdir(directory), "enter": lambda: os.chdir(directory), "see": lambda: os.lstat(file),
+        "read": lambda: open(file, "rb").read(1), "write": lambda: open(file, "r+"), "append": lambda: open(file, "a"),
+        "delete": lambda: os.unlink(file), "rename": lambda: os.rename(file, file + ".moved"),
+        "mode": lambda: os.chmod(file, 0o777), "mode of the directory": lambda: os.chmod(directory, 0o777),
+        "owner": lambda: os.chown(file, os.getuid(), -1), "create": lambda: open(new, "x"), "mkdir": lambda: os.mkdir(new),
+        "symlink": lambda: os.symlink("/etc", new), "link": lambda: os.link(file, new),
+        "attribute": lambda: os.setxattr(file, "user.x", b"x"), "times": lambda: os.utime(file),
+    }.items():
+        try:
+            attempt()
+            told.setdefault(what, []).append(word)
+        except PermissionError:
+            pass
+        except OSError as error:
+            told.setdefault(what, []).append(f"{word}: {error}")
+        os.chdir("/")
+print(json.dumps(told))
+"""
+
+def try_all(user, table):
+    done = run("python3", "-c", TRY, user=user, input=json.dumps({k: [str(p) for p in v] for k, v in table.items()}))
+    return json.loads(done.stdout)
+
+
 @pytest.mark.parametrize("user", UIDS)
-def test_nobody_reaches_anything_by_path(arena, user):
+def test_nobody_reaches_anything_by_path(arena, build_at_work, user):
     (STATE / "runtime/reach/merged/written").write_text("by the server\n")
-    for what, (directory, file) in places(arena).items():
-        assert directory.is_dir(), (what, directory)
-        for command in (["ls", directory], ["cat", file], ["stat", file / "x"],
-                        ["sh", "-c", f"echo changed > '{file}'"], ["mkdir", directory / "new"],
-                        ["rm", "-rf", "--", directory / "no-such"], ["ln", "-s", "/etc", directory / "link"],
-                        ["chmod", "777", directory]):
-            done = run(*command, user=user, check=False)
-            if command[0] == "rm":
-                assert not (directory / "no-such").exists()
-                continue
-            assert done.returncode != 0, (what, user, command, done.stdout)
-        if directory != STATE:
-            assert run("ls", directory, user=user, check=False).stderr.strip().endswith("Permission denied"), what
+    half = STATE / f"overlays/{build_at_work}/1/half"
+    half.write_text("half")
+    table, planted = places(arena, build_at_work), []
+    for what, (directory, file) in table.items():
+        if "trash" in what or what == "staged":
+            directory.mkdir(parents=True)
+            file.write_text("going")
+            planted.append(directory if "trash" in what else directory.parent)
+            os.chmod(file, 0o666)
+    try:
+        for what, (directory, file) in table.items():
+            assert directory.is_dir() and file.exists(), (what, directory, file)
+        reached = try_all(user, table)
+        if user == "left4me":  # the way to its mount, whose names must be known
+            for what in ("store", "store's log", "runtimes"):
+                assert reached.pop(what) == (["enter"] if what == "runtimes" else ["enter", "see"])
+        assert reached == {}
+    finally:
+        half.unlink()
+        for directory in planted:
+            shutil.rmtree(directory)
 
 
 def test_the_server_reaches_its_files_through_the_mount_alone(arena):
@@ -69,17 +128,18 @@ def test_the_server_reaches_its_files_through_the_mount_alone(arena):
         assert run("ls", merged, user=user, check=False).returncode != 0, user
 
 
+# srcds_run of the overlay `pry`: tries every place from inside the server, and then behaves as the small game does.
 PRYING_GAME = r"""
-mkdir -p left4dead2/cfg
+mkdir -p left4dead2
 cat > srcds_run <<'END'
 #!/bin/bash
 cd "$(dirname "$0")"
-{ for place in /var/lib/left4me/host.db /var/lib/left4me/overlays /var/lib/left4me/cache /var/lib/left4me/instances \
-      /var/lib/left4me/runtime/pry/layers /etc/shadow /etc/left4me /home /root /run/left4me /proc/1/environ; do
-      if ls "$place" >/dev/null 2>&1 && [ -n "$(ls -A "$place" 2>/dev/null)" ] && cat "$place" >/dev/null 2>&1 || ls -A "$place" 2>/dev/null | grep -q .
-      then echo "reached $place"; else echo "nothing at $place"; fi
-  done; ls -A /var/lib/left4me /var/lib/left4me/runtime; } > seen
-mv seen seen.whole
+python3 left4dead2/try.py < left4dead2/places.json > reached.new
+for place in /var/lib /var/lib/left4me /var/lib/left4me/runtime /run /etc /home /root /srv /mnt /opt /dev/shm; do
+    echo "$place:" $(ls -A "$place" 2>/dev/null)
+done > seen
+echo of-a-server > /dev/shm/of-a-server
+mv reached.new reached
 trap 'exit 0' INT TERM
 exec {nothing}<> <(:)
 while :; do read -r -u $nothing -t 1000; done
@@ -88,15 +148,47 @@ chmod 755 srcds_run
 """
 
 
-def test_inside_a_server_nothing_else_is_in_sight(root, instance, overlay):
-    overlay("pry", PRYING_GAME)
+def test_inside_a_server_nothing_else_is_in_sight(root, arena, build_at_work, instance, overlay):
+    (STATE / "runtime/reach/merged/written").write_text("by the server\n")
+    (STATE / f"overlays/{build_at_work}/1/half").write_text("half")
+    table = {k: v for k, v in places(arena, build_at_work).items() if "trash" not in k and k != "staged"}
+    table["settings"] = (pathlib.Path("/etc/left4me"), pathlib.Path("/etc/left4me/host.conf"))
+    table["bus"] = (pathlib.Path("/run/dbus"), pathlib.Path("/run/dbus/system_bus_socket"))
+    table["passwords"] = (pathlib.Path("/etc"), pathlib.Path("/etc/shadow"))
+    table["programs"] = (PROGRAMS, PROGRAMS / "left4me-hostd")
+    for what, (directory, file) in table.items():
+        assert directory.is_dir() and (file.exists() or what == "staging"), what
+    paths = json.dumps({k: [str(p) for p in v] for k, v in table.items()})
+    overlay("pry", f"{PRYING_GAME}cat > left4dead2/try.py <<'END'\n{TRY}\nEND\n"
+                   f"cat > left4dead2/places.json <<'END'\n{paths}\nEND\n")
     instance("pry", Overlays=f"[objectpath '{path_of('overlay', 'pry')}']")
-    root.instance("pry", "Start")
-    seen = STATE / "runtime/pry/merged/seen.whole"
-    wait_for(seen.exists, what="the server's report")
-    report = seen.read_text()
-    assert report.count("nothing at") >= 10 and "reached /" not in report.replace("reached /proc/1/environ", ""), report
-    assert report.split("/var/lib/left4me:\n")[1] == "runtime\n\n/var/lib/left4me/runtime:\npry\n", report
+    marker = pathlib.Path("/dev/shm/of-the-host")
+    marker.write_text("host")
+    try:
+        root.instance("pry", "Start")
+        top = STATE / "runtime/pry/layers/upper"
+        wait_for((top / "reached").exists, 30, "the server's report")
+        seen = dict(line.partition(":")[::2] for line in (top / "seen").read_text().splitlines())
+        assert not pathlib.Path("/dev/shm/of-a-server").exists()
+    finally:
+        marker.unlink()
+    assert seen.pop("/var/lib").split() == ["left4me"]
+    assert seen.pop("/var/lib/left4me").split() == ["runtime"]
+    assert seen.pop("/var/lib/left4me/runtime").split() == ["pry"]
+    assert set(seen.pop("/etc").split()) <= {"alternatives", "ld.so.cache", "localtime", "passwd", "group", "nsswitch.conf",
+                                             "hosts", "resolv.conf", "ssl"}
+    assert set(seen.pop("/run").split()) <= {"systemd"}, "what PID 1 makes for every unit: no socket"
+    assert not any(v.strip() for v in seen.values()), seen
+    reached = json.loads((top / "reached").read_text())
+    # What it was told but "not allowed" must be "not there" or "read only".
+    harmless = ("[Errno 2]", "[Errno 30]")
+    left = {what: rest for what, words in reached.items()
+            if (rest := [w for w in words if not any(h in w for h in harmless)])}
+    # Names on the way to its own mount, and the programs that everybody may read.
+    for what in ("store", "store's log", "runtimes", "passwords", "instances", "overlays"):
+        assert set(left.pop(what, [])) <= {"list", "enter"}, what
+    assert set(left.pop("programs")) <= {"list", "enter", "see", "read"}
+    assert left == {}
 
 
 # Symbolic links, planted by root while nothing runs: what an attacker would need to stand there.
@@ -172,13 +264,52 @@ def test_a_link_where_a_build_opens_something_fails_the_build(root, overlay, can
     assert root.get("overlay", "link")["Generation"] == 1
 
 
-@pytest.mark.parametrize("place", ["runtime/link/layers/upper", "runtime/link/layers", "runtime/link"])
-def test_a_link_where_a_reset_opens_something_is_harmless(root, instance, canary, place):
+OF_INSTANCE = ["runtime/.trash", "runtime/link", "runtime/link/layers", "runtime/link/layers/upper",
+               "runtime/link/layers/work", "runtime/link/merged", "instances/.trash", "instances/link",
+               "instances/link/config", "instances/link/instance.env"]
+OF_OVERLAY = ["overlays/.trash", "overlays/ID", "overlays/ID/1", "cache/.trash", "cache/ID"]
+
+
+def end_by_itself(client, job):
+    """A deletion ended, well or not; what it left in the trash goes at the service's next start."""
+    assert job["State"] in ("done", "failed") and (job["State"] == "done" or job["Message"]), job
+    run("systemctl", "restart", "left4me-hostd.service")
+    wait_quiet(client)
+    assert trash() == []
+
+
+@pytest.mark.parametrize("member", ["Reset", "Delete"])
+@pytest.mark.parametrize("place", OF_INSTANCE)
+def test_a_link_where_an_instance_is_deleted_is_harmless(root, instance, canary, place, member):
     instance("link")
     root.instance("link", "Mount")
+    (STATE / "runtime/link/merged/written").write_text("x")
     root.instance("link", "Unmount")
     with replaced(STATE / place, canary):
-        root.wait_job(root.instance("link", "Reset")[0])
+        job = root.wait_job(root.instance("link", member)[0])
+    end_by_itself(root, job)
+
+
+@pytest.mark.parametrize("place", OF_OVERLAY)
+def test_a_link_where_an_overlay_is_deleted_is_harmless(root, overlay, canary, place):
+    overlay("link", "echo > file; echo > /cache/file")
+    with replaced(STATE / place.replace("ID", str(root.get("overlay", "link")["Id"])), canary):
+        job = root.wait_job(root.overlay("link", "Delete")[0])
+    end_by_itself(root, job)
+
+
+@pytest.mark.parametrize("place", ["overlays/ID", "overlays/ID/2"])
+def test_a_link_where_old_generations_are_deleted_is_harmless(root, overlay, canary, place):
+    overlay("link")
+    for n in range(2):
+        build(root, "link", f"echo {n} > file")
+    wait_quiet(root)
+    place = STATE / place.replace("ID", str(root.get("overlay", "link")["Id"]))
+    with replaced(place, canary):
+        root.overlay("link", "Configure", settings(KeepGenerations="uint32 1"))
+        wait_quiet(root)
+    job = jobs_of(root, "link", "prune")[-1]
+    end_by_itself(root, job)
 
 
 def test_a_link_left_in_a_generation_is_followed_by_nobody_on_the_host(root, overlay, canary):
