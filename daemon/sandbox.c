@@ -365,7 +365,8 @@ static const Property properties[] = {
         /* And i386's, which is steamcmd's, where the host can run its programs. */
         { "SystemCallArchitectures", 209, ALWAYS, write_architectures },
         { "SystemCallFilter",        187, ALWAYS, write_allowed, "@system-service" },
-        { "SystemCallFilter",        187, ALWAYS, write_denied, "@privileged @resources @keyring" },
+        { "SystemCallFilter",        187, ALWAYS, write_denied,
+          "@privileged @resources @keyring io_uring_setup io_uring_enter io_uring_register" },
         /* A tool that asks for too much is told so, not killed without a word. */
         { "SystemCallErrorNumber",   209, ALWAYS, write_int, .number = EPERM },
 };

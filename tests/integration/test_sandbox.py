@@ -60,9 +60,9 @@ PATHS = {name: re.sub(r'"|\s*' + "PATH_STATE", "", value) for name, value in
 
 
 def calls_of(groups):
-    """The system calls of systemd's groups."""
-    found = set()
-    for group in groups:
+    """The system calls of systemd's groups, and those that are named themselves."""
+    found = {name for name in groups if not name.startswith("@")}
+    for group in (name for name in groups if name.startswith("@")):
         for line in run("systemd-analyze", "syscall-filter", group).stdout.splitlines()[1:]:
             word = line.split("#")[0].strip()
             if word:

@@ -243,8 +243,9 @@ static void test_hardening(void)
         assert_property(p, "Slice", "<l4d2-build.slice>");
         assert_property(p, "SystemCallArchitectures",
                 access("/lib/ld-linux.so.2", F_OK) == 0 ? "<[native x86]>" : "<[native]>");
-        assert_property(
-                p, "SystemCallFilter", "<(1 [@system-service])><(0 [@privileged @resources @keyring])>");
+        assert_property(p, "SystemCallFilter",
+                "<(1 [@system-service])><(0 [@privileged @resources @keyring io_uring_setup io_uring_enter "
+                "io_uring_register])>");
 }
 
 int main(int argc, char **argv)
