@@ -1,47 +1,139 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A host that goes down in the middle of a job: nothing finished is lost, nothing half stays."""
-from inside import ctl, game, get, host, inside, is_left_over, overlay, wait_for  # noqa: F401 (fixtures)
+"""Jobs over the crash of their host: a build is interrupted and leaves no half generation, a deletion goes on, and what
+was queued has its turn."""
+import time
 
-SLEEPS = "echo half > left4dead2.half; sleep 600\n"
+import pytest
 
+IMPORT = "from builds import *\n"
 
-def generations(overlay):
-    number = get("overlay", overlay, "Id")
-    return inside("ls", f"/var/lib/left4me/overlays/{number}").split()
+PREPARE = IMPORT + """
+root.manager("CreateOverlay", "('crash', 'script', @a{sv} {})")
+assert build_now(root, "crash", "for i in {1..20}; do echo $RANDOM > $i; done")["State"] == "done"
+result = root.get("overlay", "crash")
+"""
 
-
-def has_settled():
-    return not any(word in ctl("job", "list") for word in ("running", "queued"))
-
-
-def test_crash_during_a_build_keeps_the_current_generation(game, overlay):
-    overlay("crashmaps", "echo whole > left4dead2.whole\n")
-    ctl("overlay", "build", "crashmaps")
-    digest = get("overlay", "crashmaps", "Digest")
-    ctl("overlay", "set-script", "crashmaps", "-", input=SLEEPS)
-    job = ctl("overlay", "build", "crashmaps", "--no-wait").split()[-1].strip(".")
-    wait_for(lambda: "2" in generations("crashmaps"), what="the half-made generation")
-    host("crash")
-    assert get("job", job, "State") == "interrupted"
-    wait_for(has_settled, what="the deletion of the half-made generation")
-    assert (get("overlay", "crashmaps", "Generation"), get("overlay", "crashmaps", "Digest")) == ("1", digest)
-    assert generations("crashmaps") == ["1"]
-    assert is_left_over() == []
-    ctl("overlay", "set-script", "crashmaps", "-", input="echo again > left4dead2.again\n")
-    ctl("overlay", "build", "crashmaps")
-    assert get("overlay", "crashmaps", "Generation") == "3", "a number is used once"
+# What there is of the overlay when all jobs have ended, and what should not be there.
+LOOK = IMPORT + """
+wait_quiet(root, 120)
+now = root.get("overlay", "crash")
+result = {"overlay": now, "digest": tree_digest(current_dir(root, "crash")),
+          "on disk": sorted(int(n) for n in os.listdir(overlay_dir(root, "crash"))), "jobs": jobs_of(root, "crash"),
+          "left over": [str(p) for p in (*trash(), *STAGING.iterdir())],
+          "units": run("systemctl", "list-units", "--all", "--plain", "--no-legend", "left4me-job-*").stdout,
+          "staged": pathlib.Path("/proc/1/mountinfo").read_text().count("/run/left4me/staging")}
+"""
 
 
-def test_crash_during_a_deletion_ends_it_after_boot(game, overlay):
-    """20,000 files take the emptying unit long enough to be met in the middle."""
-    overlay("many", "for d in $(seq 20); do mkdir $d; (cd $d; seq 1000 | xargs touch); done\n")
-    ctl("overlay", "build", "many")
-    number = get("overlay", "many", "Id")
-    job = ctl("overlay", "delete", "many", "--no-wait").split()[-1].strip(".")
-    wait_for(lambda: get("job", job, "State") == "running", what="the deletion")
-    host("crash")
-    wait_for(lambda: get("job", job, "State") == "done", 60, "the deletion")
-    assert "many" not in ctl("overlay", "list")
-    assert inside("sh", "-c", f"ls -d /var/lib/left4me/*/{number} 2>/dev/null || true").split() == []
-    assert is_left_over() == []
-    ctl("overlay", "create", "many")  # for the fixture, and since the name must be free
+def assert_whole(facts):
+    """The current generation is what its digest says, and nothing is there that should not be."""
+    overlay = facts["overlay"]
+    assert facts["digest"] == [overlay["Digest"], overlay["Files"]], facts
+    assert facts["on disk"] == [g[0] for g in overlay["Generations"]], facts
+    assert (facts["left over"], facts["units"], facts["staged"]) == ([], "", 0), facts
+
+
+@pytest.fixture
+def crashing(host):
+    """The overlay `crash` with one generation; its properties."""
+    yield host.python(PREPARE)
+    host.python('delete_overlay(root, "crash")')
+
+
+def test_a_crash_during_a_build_interrupts_it(host, crashing):
+    job = host.python(IMPORT + """
+set_script(root, "crash", HOLD + "echo never > file")
+result = ask_build(root, "crash")
+wait_held(root, "crash")
+assert len(os.listdir(overlay_dir(root, "crash"))) == 2
+""")
+    host.crash()
+    facts = host.python(LOOK)
+    ended = host.python("result = root.get_all(job)", job=job)
+    assert (ended["State"], ended["Result"]) == ("interrupted", "host-crash"), ended
+    assert ended["Message"] and ended["FinishedAt"] >= ended["StartedAt"] > 0, ended
+    assert_whole(facts)
+    for key in ("Generation", "Digest", "Files", "Size", "BuiltAt", "Generations"):
+        assert facts["overlay"][key] == crashing[key], key
+    assert facts["overlay"]["State"] == "failed"
+    again = host.python(IMPORT + 'result = (build_now(root, "crash", "echo > file"), root.get("overlay", "crash"))')
+    assert again[0]["State"] == "done" and again[1]["Generation"] == 3, "a number is given once"
+
+
+def test_a_crash_during_the_seal_interrupts_the_build(host, crashing):
+    host.python(IMPORT + """
+job = ask_build(root, "crash", "truncate --size=3G large")
+name = f"left4me-job-{root.get_all(job)['Id']}-seal.service"
+wait_for(lambda: unit(name, "SubState")["SubState"] == "running", 60, "the seal")
+""")
+    host.crash()
+    facts = host.python(LOOK)
+    assert [j["State"] for j in facts["jobs"] if j["Kind"] == "build"][-1] == "interrupted", facts
+    assert_whole(facts)
+    assert facts["overlay"]["Generations"] == crashing["Generations"]
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.15, 0.3])
+def test_a_crash_at_some_instant_of_a_build_leaves_a_whole_generation(host, crashing, delay):
+    process = host.begin(IMPORT + """
+print("begins", flush=True)
+while True:
+    build_now(root, "crash")
+""")
+    time.sleep(delay)  # another instant each time
+    host.crash()
+    process.wait(60)
+    facts = host.python(LOOK)
+    assert_whole(facts)
+    assert facts["overlay"]["Generation"] >= crashing["Generation"]
+    assert {j["State"] for j in facts["jobs"] if j["Kind"] == "build"} <= {"done", "interrupted"}, facts
+
+
+def test_what_was_queued_has_its_turn_after_a_crash(host, crashing):
+    queued = host.python(IMPORT + """
+run("useradd", "--create-home", "--groups", "left4me-admins", "ada", check=False)
+ada = Client("ada")
+set_script(root, "crash", HOLD + "echo never > file")
+first = ask_build(root, "crash")
+wait_held(root, "crash")
+result = ask_build(ada, "crash", "echo after > file")
+assert result != first and root.get_all(result)["State"] == "queued"
+ada.close()
+""")
+    host.crash()
+    facts = host.python(LOOK)
+    ended, ada = host.python("import pwd\nresult = (root.get_all(job), pwd.getpwnam('ada').pw_uid)", job=queued)
+    assert (ended["State"], ended["Requesters"]) == ("done", [ada]), ended
+    assert_whole(facts)
+    assert facts["overlay"]["Generation"] == 3
+
+
+FILL = "for d in {1..20}; do mkdir $d; (cd $d; seq 500 | xargs touch); done"
+
+
+def test_a_crash_during_deletions_ends_them_after_boot(host):
+    jobs, number = host.python(IMPORT + """
+assert build(root, "game", SMALL_GAME)["State"] == "done"
+for name in ("crash-a", "crash-b"):
+    root.manager("CreateInstance", f"('{name}', @a{{sv}} {{}})")
+    root.instance(name, "Mount")
+    run("bash", "-ec", fill, user="left4me", cwd=merged(name))
+    root.instance(name, "Unmount")
+root.manager("CreateOverlay", "('crash-o', 'script', @a{sv} {})")
+assert build_now(root, "crash-o", fill)["State"] == "done"
+jobs = [root.instance("crash-a", "Reset")[0], root.instance("crash-b", "Delete")[0], root.overlay("crash-o", "Delete")[0]]
+result = jobs, root.get("overlay", "crash-o")["Id"]
+assert "running" in [wait_state(root, job, "running", "done")["State"] for job in jobs]
+""", fill=FILL)
+    host.crash()
+    facts = host.python(IMPORT + """
+wait_quiet(root, 120)
+places = [STATE / "runtime/crash-b", STATE / "instances/crash-b", STATE / f"overlays/{number}", STATE / f"cache/{number}",
+          STATE / "runtime/crash-a/layers/upper", *trash(), *STAGING.iterdir()]
+objects = [path_of("instance", "crash-b"), path_of("overlay", "crash-o")]
+result = [root.get_all(j)["State"] for j in jobs], [str(p) for p in places if p.exists()], [
+    o for o in objects if o in root.objects()]
+root.instance("crash-a", "Mount")
+delete_instance(root, "crash-a")
+""", jobs=jobs, number=number)
+    assert facts == [["done"] * 3, [], []]
