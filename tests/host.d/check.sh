@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2154,SC2034
 #
-# Every test, on a host made from nothing: unit tests and tests/integration inside the host, then
-# tests/outer on this machine, which reboot and crash the host. A skipped test is a failed one.
+# Every test, on a host made from nothing: unit tests, the demo and tests/integration inside the host,
+# then tests/outer on this machine, which reboot and crash the host. A skipped test is a failed one.
 
 unit_time_limit=120
 pytest_time_limit=3600
@@ -53,6 +53,18 @@ check_junit() {
     check_count "$1" $((all - bad)) "$bad"
 }
 
+# The main job, from an ordinary user to the real server's answer; then as if it had not been.
+check_demo() {
+    local output=$host/demo.log passed=1
+    machine_enter /usr/src/left4me/tests/demo >"$output" 2>&1 </dev/null && machine_enter /bin/sh -ec '
+        l4d2ctl delete arena
+        l4d2ctl overlay delete maps
+        l4d2ctl overlay delete game
+        userdel --remove alice' >>"$output" 2>&1 </dev/null || passed=0
+    ((passed)) || cat "$output"
+    check_count "tests/demo" "$passed" $((1 - passed))
+}
+
 check_inner() {
     local junit=/var/log/check-inner.xml
     machine_enter env -C /usr/src/left4me timeout "$pytest_time_limit" python3 -m pytest \
@@ -87,6 +99,7 @@ check_reports() {
 verb_check() {
     from_nothing
     check_unit
+    check_demo
     check_inner "$@"
     check_outer "$@"
     check_reports
