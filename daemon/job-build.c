@@ -335,7 +335,7 @@ static void on_script_staged(Job *job, void *data)
 {
         BuildStage *s = data;
         Overlay *overlay = overlay_by_id(job->host, job->row->overlay);
-        const char *argv[] = {"/bin/bash", "/script", NULL};
+        const char *argv[] = {PATH_CONFINE_PROGRAM, "/bin/bash", "/script", NULL};
         const char *names[] = {"overlay", "cache", "script", "previous"};
         SandboxBind binds[G_N_ELEMENTS(names)];
         g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);

@@ -22,6 +22,7 @@
 /* Where a transient unit finds its root: empty, but for the places where something is bound. */
 #define PATH_SANDBOX_ROOT "/run/left4me/sandbox-root"
 
+#define PATH_CONFINE_PROGRAM "/usr/libexec/left4me/left4me-confine"
 #define PATH_TREE_PROGRAM    "/usr/libexec/left4me/left4me-tree"
 #define PATH_HOLDERS_PROGRAM "/usr/libexec/left4me/left4me-holders"
 

@@ -337,8 +337,10 @@ static const Property properties[] = {
         /* --- Whom it can talk to --- */
         /* The internet, but not this host and its networks. Never IPAddressAllow: what it lists is let through first. */
         { "IPAddressDeny",           235, WITH_NETWORK, write_denied_addresses },
-        /* AF_UNIX for socketpair(2), which curl needs; no socket of the host's is in sight. */
-        { "RestrictAddressFamilies", 211, WITH_NETWORK, write_allowed, "AF_INET AF_INET6 AF_UNIX" },
+        /* Not AF_UNIX: abstract sockets are in the host's network namespace, and through one a build could hand out
+         * a descriptor that writes to its generation when that is sealed. socketpair(2) is not filtered. What i386
+         * programs do is not either; see confine/. */
+        { "RestrictAddressFamilies", 211, WITH_NETWORK, write_allowed, "AF_INET AF_INET6" },
         { "PrivateNetwork",          0,   WITHOUT_NETWORK, write_bool, .number = true },
         { "RestrictAddressFamilies", 211, WITHOUT_NETWORK, write_allowed, "AF_UNIX" },
 
@@ -364,7 +366,8 @@ static const Property properties[] = {
         { "MemoryDenyWriteExecute",  231, ALWAYS, write_bool, .number = true },
         /* And i386's, which is steamcmd's, where the host can run its programs. */
         { "SystemCallArchitectures", 209, ALWAYS, write_architectures },
-        { "SystemCallFilter",        187, ALWAYS, write_allowed, "@system-service" },
+        { "SystemCallFilter",        187, ALWAYS, write_allowed,
+          "@system-service landlock_create_ruleset landlock_restrict_self" },
         { "SystemCallFilter",        187, ALWAYS, write_denied,
           "@privileged @resources @keyring io_uring_setup io_uring_enter io_uring_register" },
         /* A tool that asks for too much is told so, not killed without a word. */

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the tests of builds and deletions share: builds that wait until they are told to go on, and what is on disk."""
+import contextlib
 import hashlib
+import json
 import os
 import pathlib
 import pwd
@@ -22,6 +24,32 @@ rm /cache/go-on
 """
 
 
+# The first lines of a Python program that makes i386's system calls, which systemd filters apart: `low` puts bytes where
+# 32 bits reach, and returns the address and the memory.
+I386 = r"""
+import ctypes, mmap, os, tempfile
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+def low(content, protection=mmap.PROT_READ | mmap.PROT_WRITE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, fd=-1):
+    address = libc.mmap(None, 4096, protection, flags | 0x40, fd, 0)  # MAP_32BIT
+    memory = (ctypes.c_char * 4096).from_address(address)
+    if content:
+        memory[:len(content)] = content
+    return address, memory
+with tempfile.TemporaryFile() as file:
+    # push rbx; mov eax, edi; mov ebx, esi; xchg ecx, edx; int 0x80; pop rbx; cdqe; ret
+    file.write(bytes.fromhex("53 89f8 89f3 87ca cd80 5b 4898 c3").ljust(4096, b"\0"))
+    file.flush()
+    enter = ctypes.CFUNCTYPE(ctypes.c_long, *[ctypes.c_int] * 4)(
+        low(b"", mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_PRIVATE, file.fileno())[0])
+def i386_call(number, *arguments):
+    result = enter(number, *[*arguments, 0, 0, 0][:3])
+    if result < 0:
+        raise OSError(-result, os.strerror(-result))
+    return result
+"""
+
+
 def left4me():
     return pwd.getpwnam("left4me").pw_uid
 
@@ -40,6 +68,14 @@ def ask_build(client, name, script=None):
 def build_now(client, name, script=None, seconds=60):
     """Builds an overlay that is there; returns the job's properties when it has ended."""
     return client.wait_job(ask_build(client, name, script), seconds)
+
+
+def inside(client, overlay, program):
+    """Runs a Python program as a build; it prints JSON into /overlay/facts. Returns that."""
+    overlay("inside", built=False)
+    now = build_now(client, "inside", f"cat > /tmp/p.py <<'END'\n{program}\nEND\npython3 /tmp/p.py > facts\n", 120)
+    assert now["State"] == "done", (now, run("journalctl", f"LEFT4ME_JOB={now['Id']}", "--output=cat").stdout)
+    return json.loads((current_dir(client, "inside") / "facts").read_text())
 
 
 def overlay_dir(client, name, *more):
@@ -157,6 +193,22 @@ def remove(path):
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def program_replaced(program, script):
+    """The program is this shell script, for as long as the block runs; {real} in it is the real one."""
+    real, fake = program.with_suffix(".real"), pathlib.Path("/run") / f"{program.name}.fake"
+    shutil.copy2(program, real)
+    fake.write_text("#!/bin/bash\n" + script.format(real=real))
+    fake.chmod(0o755)
+    run("mount", "--bind", fake, program)
+    try:
+        yield
+    finally:
+        run("umount", program)
+        real.unlink()
+        fake.unlink()
 
 
 @pytest.fixture

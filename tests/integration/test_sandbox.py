@@ -6,12 +6,10 @@ import os
 import pathlib
 import pwd
 import re
-import shutil
 import socket
-import subprocess
 
 import pytest
-from builds import build_now, current_dir, go_on, held  # noqa: F401
+from builds import build_now, go_on, held, inside, program_replaced  # noqa: F401
 from conftest import PATH, BusError, path_of, run, unit, wait_for
 
 TREE = pathlib.Path("/usr/src/left4me")
@@ -114,7 +112,8 @@ JOB = {}  # of the build whose properties are compared
 CHECKS = {
     "write_description": lambda now: "table" in now["Description"] and JOB["id"] in now["Description"],
     "write_user": lambda now: re.fullmatch(r"l4d2-sandbox-\d+", now["User"]),
-    "write_command": lambda now: [c[:2] for c in now["ExecStart"]] == [("/bin/bash", ["/bin/bash", "/script"])],
+    "write_command": lambda now: [c[:2] for c in now["ExecStart"]] == [
+        ("/usr/libexec/left4me/left4me-confine", ["/usr/libexec/left4me/left4me-confine", "/bin/bash", "/script"])],
     "write_working_directory": lambda now: now["WorkingDirectory"] == "/overlay",
     "write_time_limit": lambda now: now["RuntimeMaxUSec"] == 3600 * 1000000,
     "write_stdout": lambda now: now["StandardOutput"] == "journal",
@@ -165,14 +164,6 @@ def test_a_seal_has_the_table_without_network(root, overlay):
 
 
 # What it is like inside
-
-def inside(client, overlay, program):
-    """Runs a Python program as a build; it prints JSON into /overlay/facts. Returns that."""
-    overlay("inside", built=False)
-    now = build_now(client, "inside", f"cat > /tmp/p.py <<'END'\n{program}\nEND\npython3 /tmp/p.py > facts\n", 120)
-    assert now["State"] == "done", (now, run("journalctl", f"LEFT4ME_JOB={now['Id']}", "--output=cat").stdout)
-    return json.loads((current_dir(client, "inside") / "facts").read_text())
-
 
 LOOK = r"""
 import json, os
@@ -324,105 +315,15 @@ def test_what_is_refused(root, overlay):
     assert len(answers) > 40
 
 
-# The network
-
-@contextlib.contextmanager
-def internet():
-    """A network namespace that stands for the internet and for networks behind this host: 203.0.113.7 and
-    2001:db8:1::7 stand for public addresses, the others are private ones; the host's own are 198.51.100.1 and
-    2001:db8:2::1."""
-    far = ["203.0.113.7/32", "10.9.9.9/32", "172.20.9.9/32", "192.168.99.9/32", "100.64.9.9/32", "169.254.9.9/32"]
-    far6 = ["2001:db8:1::7/128", "fd09::9/128"]
-    run("ip", "netns", "add", "far")
-    try:
-        run("ip", "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", "far")
-        for where, device, v4, v6 in ((["ip"], "near", "198.51.100.1/30", "2001:db8:2::1/64"),
-                                      (["ip", "-n", "far"], "far", "198.51.100.2/30", "2001:db8:2::2/64")):
-            run(*where, "address", "add", v4, "dev", device)
-            run(*where, "address", "add", v6, "dev", device, "nodad")
-            run(*where, "link", "set", device, "up")
-        run("ip", "-n", "far", "link", "set", "lo", "up")
-        for address in far + far6:
-            run("ip", "-n", "far", "address", "add", address, "dev", "lo", *(["nodad"] if ":" in address else []))
-            run("ip", "route", "add", address, "via", "2001:db8:2::2" if ":" in address else "198.51.100.2")
-        yield [a.partition("/")[0] for a in far + far6]
-    finally:
-        run("ip", "netns", "delete", "far")
-        run("ip", "link", "delete", "near", check=False)
-
-
-ANSWERER = r"""
-import socket, sys, threading
-def tcp():
-    server = socket.create_server(("::", 7777), family=socket.AF_INET6, dualstack_ipv6=True)
-    while True:
-        server.accept()[0].sendall(b"hello")
-def udp(address):  # one socket for each address: an answer must come from where it was asked
-    server = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-    server.bind((address, 7777))
-    while True:
-        server.sendto(b"hello", server.recvfrom(100)[1])
-for address in sys.argv[1:]:
-    threading.Thread(target=udp, args=[address], daemon=True).start()
-print("ready", flush=True)
-tcp()
-"""
-
-ASK = r"""
-import json, socket, sys
-from concurrent.futures import ThreadPoolExecutor
-def ask(target):
-    kind, address = target
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as s:
-        s.settimeout(2)
-        try:
-            s.connect((address, 7777))
-            if kind == "udp":
-                s.send(b"hi")
-            return s.recv(100).decode()
-        except OSError as error:
-            return type(error).__name__
-targets = [(k, a) for k in ("tcp", "udp") for a in ADDRESSES]
-with ThreadPoolExecutor(len(targets)) as pool:
-    print(json.dumps({f"{k} {a}": answer for (k, a), answer in zip(targets, pool.map(ask, targets))}))
-"""
-
-
-def test_the_internet_and_nothing_nearer(root, overlay):
-    with internet() as far, contextlib.ExitStack() as stack:
-        near = {"127.0.0.1", "127.9.9.9", "::1", "198.51.100.1", "2001:db8:2::1"}
-        beside = {"198.51.100.2", "2001:db8:2::2"}
-        for prefix, addresses in (["ip", "netns", "exec", "far"], {*far, *beside}), ([], near):
-            process = subprocess.Popen([*prefix, "python3", "-c", ANSWERER, *addresses], stdout=subprocess.PIPE, text=True)
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-            assert process.stdout.readline() == "ready\n"
-        program = f"ADDRESSES = {[*far, *near, *beside, '0.0.0.0']}\n{ASK}"
-        outside = json.loads(run("python3", "-c", program).stdout)
-        assert set(outside.values()) == {"hello"}, f"everything answers whoever is not filtered: {outside}"
-        answers = inside(root, overlay, program)
-    public = {f"{kind} {address}" for kind in ("tcp", "udp") for address in ("203.0.113.7", "2001:db8:1::7")}
-    assert {k for k, v in answers.items() if v == "hello"} == public, answers
-    assert answers.keys() == outside.keys()
-
-
 # Without the filter
 
 @contextlib.contextmanager
-def tree_program(lines):
-    """left4me-tree is this shell script, for as long as the block runs; $real is the real one."""
-    real, fake = PROGRAM.with_suffix(".real"), pathlib.Path("/run/left4me-tree.fake")
-    shutil.copy2(PROGRAM, real)
-    fake.write_text(f"#!/bin/bash\nreal={real}\n{lines}\nexec $real \"$@\"\n")
-    fake.chmod(0o755)
-    run("mount", "--bind", fake, PROGRAM)
+def filter_test_is(script):
+    """The test of the filter is this shell script, for as long as the block runs."""
     try:
-        yield
+        with program_replaced(PROGRAM, f'[ "$1" != probe-filter ] || {script}\nexec {{real}} "$@"\n'):
+            yield
     finally:
-        run("umount", PROGRAM)
-        real.unlink()
-        fake.unlink()
         run("systemctl", "restart", "left4me-hostd.service")
         wait_for(lambda: "ip-filter" in features(), what="the filter")
 
@@ -437,16 +338,16 @@ def test_the_filter_is_a_feature(root):
     assert unit("left4me-filter-test.service", "LoadState")["LoadState"] == "not-found"
 
 
-@pytest.mark.parametrize("lines,why", [
-    ('[ "$1" != probe-filter ] || exit 1', "lets everything through"),
-    ('[ "$1" != probe-filter ] || exit 2', "the test of"),
-    ('[ "$1" != probe-filter ] || kill -KILL $$', "the test of"),
-    ('[ "$1" != probe-filter ] || sleep 1000', "the test of"),
+@pytest.mark.parametrize("script, why", [
+    ("exit 1", "lets everything through"),
+    ("exit 2", "the test of"),
+    ("kill -KILL $$", "the test of"),
+    ("sleep 1000", "the test of"),
 ], ids=["inert", "unknown", "killed", "hanging"])
-def test_without_the_filter_nothing_is_built(root, overlay, lines, why):
+def test_without_the_filter_nothing_is_built(root, overlay, script, why):
     overlay("maps", "echo > file")
     before = root.get("overlay", "maps")
-    with tree_program(lines):
+    with filter_test_is(script):
         run("systemctl", "stop", "left4me-hostd.service")
         since = run("date", "+%s.%N").stdout.strip()
         root.get_all(PATH)  # activates it
