@@ -333,10 +333,10 @@ def test_what_a_script_prints_is_in_the_journal(root, overlay):
 
 # What the seal refuses
 
-PYTHON_SOCKET = "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"d/socket\")'"
+MAKE_SOCKET = "python3 -c 'import os, stat; os.mknod(\"d/socket\", stat.S_IFSOCK | 0o644)'"
 REFUSED = {
     "fifo": ("mkdir d; mkfifo d/fifo", "d/fifo", "pipe"),
-    "socket": (f"mkdir d; {PYTHON_SOCKET}", "d/socket", "socket"),
+    "socket": (f"mkdir d; {MAKE_SOCKET}", "d/socket", "socket"),
     "whiteout": ("mkdir d; mknod d/gone c 0 0", "d/gone", "whiteout"),
     "file that cannot be read": ("echo > file; chmod 000 file", "file", "cannot be read"),
     "directory that cannot be read": ("mkdir -p d/e; chmod 300 d/e", "d/e", "cannot be read"),
