@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "filter-test.h"
 #include "address-filter.h"
-#include "job.h"
+#include "job-queue.h"
 #include "paths.h"
 
 static void filter_test_finish(Host *host, bool works, const char *why)

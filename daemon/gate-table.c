@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gate-table.h"
 #include "instance.h"
-#include "job.h"
+#include "job-queue.h"
 #include "overlay.h"
 #include "validate.h"
 
@@ -112,7 +112,6 @@ static gboolean examine_cancel(Call *call, Host *host, const char *path, sd_bus_
 {
         g_autofree char *id = decode(path, HOST_JOB_PREFIX);
         Job *job = job_find(host, id ? strtoull(id, NULL, 10) : 0, error);
-        const char *kind;
 
         if (!job)
                 return FALSE;
@@ -121,18 +120,10 @@ static gboolean examine_cancel(Call *call, Host *host, const char *path, sd_bus_
                 g_set_error(error, HOST_ERROR, HOST_ERROR_NO_SUCH_JOB, "There is no job \"%.64s\"", id);
                 return FALSE;
         }
-        kind = job->row->kind;
         add_detail(call, "job", job->id);
         add_detail(call, job->row->instance ? "instance" : "overlay", job->row->subject_name);
         call->as_requester = job_has_requester(job, call_uid(call));
-        if (!call->as_requester)
-                call->action = HOST_ACTION_PREFIX "manage-jobs";
-        else if (g_str_equal(kind, JOB_BUILD))
-                call->action = HOST_ACTION_PREFIX "build-overlay";
-        else if (job->row->instance)
-                call->action = HOST_ACTION_PREFIX "manage-instance";
-        else
-                call->action = HOST_ACTION_PREFIX "manage-overlay";
+        call->action = call->as_requester ? job->rule->action : HOST_ACTION_PREFIX "manage-jobs";
         return TRUE;
 }
 

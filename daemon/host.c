@@ -3,7 +3,7 @@
 #include "beneath.h"
 #include "filter-test.h"
 #include "instance.h"
-#include "job.h"
+#include "job-queue.h"
 #include "overlay.h"
 #include "paths.h"
 #include "util.h"

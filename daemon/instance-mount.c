@@ -10,7 +10,7 @@
  *
  * Never waited for in here: a job of systemd's, except that of the unit that finds who holds a mount. */
 #include "instance.h"
-#include "job.h"
+#include "job-queue.h"
 #include "mount-work.h"
 #include "output.h"
 #include "overlay.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "instance.h"
-#include "job.h"
+#include "job-queue.h"
 #include "overlay.h"
 #include "paths.h"
 #include "util.h"
@@ -67,21 +67,21 @@ bool instance_is_stopped(Instance *i)
                !g_str_equal(mount->active_state, "active");
 }
 
+static gboolean check_no_operation(Instance *i, GError **error)
+{
+        if (!i->op)
+                return TRUE;
+        g_set_error(error, HOST_ERROR, HOST_ERROR_BUSY,
+                "Instance \"%s\" is being started or stopped; wait until that has ended", i->row->name);
+        return FALSE;
+}
+
 gboolean instance_check_free(Instance *i, GError **error)
 {
-        if (i->job) {
-                g_set_error(error, HOST_ERROR, HOST_ERROR_BUSY,
-                        "Job %s (%s) has instance \"%s\"; wait for it or cancel it", i->job->id,
-                        i->job->row->kind, i->row->name);
-                return FALSE;
-        }
-        if (i->op) {
-                g_set_error(error, HOST_ERROR, HOST_ERROR_BUSY,
-                        "Instance \"%s\" is being started or stopped; wait until that has ended",
-                        i->row->name);
-                return FALSE;
-        }
-        return TRUE;
+        if (!i->job)
+                return check_no_operation(i, error);
+        job_set_busy(i->job, error);
+        return FALSE;
 }
 
 /* Settings */
@@ -310,7 +310,7 @@ static Job *queue_job(Instance *i, const char *kind, uid_t uid, GError **error)
 {
         JobRow *row;
 
-        if (!instance_check_free(i, error))
+        if (!check_no_operation(i, error))
                 return NULL;
         if (!instance_is_stopped(i) || i->is_mounted || i->mount_calls.length > 0) {
                 g_set_error(error, HOST_ERROR, HOST_ERROR_BUSY, "Instance \"%s\" is %s; stop it first",

@@ -10,6 +10,7 @@
  * as it was, and what had been made is deleted by a prune job. */
 #include "address-filter.h"
 #include "beneath.h"
+#include "job-queue.h"
 #include "job-thread.h"
 #include "job-unit.h"
 #include "output.h"

@@ -6,6 +6,7 @@
  * was cut off simply starts over. What a job that failed leaves in the trash goes with an empty-trash job at
  * the service's next start. */
 #include "instance.h"
+#include "job-queue.h"
 #include "job-thread.h"
 #include "job-unit.h"
 #include "overlay.h"
@@ -208,15 +209,8 @@ void job_trash_begin(Job *job)
 void job_queue_empty_trash(Host *host)
 {
         g_autoptr(GError) error = NULL;
-        JobRow *row;
+        JobRow *row = job_row_new();
 
-        for (GTreeNode *n = g_tree_node_first(host->jobs); n; n = g_tree_node_next(n)) {
-                Job *job = g_tree_node_value(n);
-
-                if (g_str_equal(job->row->kind, JOB_EMPTY_TRASH) && !job_is_finished(job))
-                        return;
-        }
-        row = job_row_new();
         row->kind = g_strdup(JOB_EMPTY_TRASH);
         row->subject_name = g_strdup("");
         if (!job_queue(host, row, JOB_NOBODY, &error))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job.h"
 #include "instance.h"
+#include "job-queue.h"
 #include "job-unit.h"
 #include "overlay.h"
 #include "util.h"
@@ -12,30 +13,23 @@
 
 #define KEEP_FINISHED 100 /* jobs that have ended and are still shown */
 
-/* What the rules need to know of each kind, and how it begins and goes on. */
-typedef struct JobKind {
-        const char *name;
-        bool is_build;         /* needs the sandbox's address filter, and can be cancelled while it runs */
-        bool waits_for_mounts; /* its overlay must not be mounted anywhere */
+typedef struct JobSteps {
         void (*begin)(Job *job);
         void (*resume)(Job *job);
-} JobKind;
+} JobSteps;
 
-static const JobKind job_kinds[] = {
-        {JOB_BUILD, true, false, job_build_begin, job_build_resume},
-        {JOB_PRUNE, false, false, job_trash_begin, job_trash_begin},
-        {JOB_DELETE_OVERLAY, false, true, job_trash_begin, job_trash_begin},
-        {JOB_RESET_INSTANCE, false, false, job_trash_begin, job_trash_begin},
-        {JOB_DELETE_INSTANCE, false, false, job_trash_begin, job_trash_begin},
-        {JOB_EMPTY_TRASH, false, false, job_trash_begin, job_trash_begin},
+static const JobSteps job_steps[JOB_KINDS] = {
+        [JOB_KIND_BUILD] = {job_build_begin, job_build_resume},
+        [JOB_KIND_PRUNE] = {job_trash_begin, job_trash_begin},
+        [JOB_KIND_DELETE_OVERLAY] = {job_trash_begin, job_trash_begin},
+        [JOB_KIND_RESET_INSTANCE] = {job_trash_begin, job_trash_begin},
+        [JOB_KIND_DELETE_INSTANCE] = {job_trash_begin, job_trash_begin},
+        [JOB_KIND_EMPTY_TRASH] = {job_trash_begin, job_trash_begin},
 };
 
-static const JobKind *job_kind(const Job *job)
+static const JobSteps *steps_of(const Job *job)
 {
-        for (size_t n = 0; n < G_N_ELEMENTS(job_kinds); n++)
-                if (g_str_equal(job_kinds[n].name, job->row->kind))
-                        return &job_kinds[n];
-        g_error("The store has a job of the unknown kind \"%s\"", job->row->kind);
+        return &job_steps[job->rule - job_rules];
 }
 
 bool job_is_queued(const Job *job)
@@ -80,9 +74,13 @@ static void job_hold_subject(Job *job, bool holds)
 Job *job_new(Host *host, JobRow *row)
 {
         Job *job = g_new0(Job, 1);
+        int kind = job_kind_from_string(row->kind);
 
+        if (kind < 0)
+                g_error("The store has a job of the unknown kind \"%s\"", row->kind);
         job->host = host;
         job->row = row;
+        job->rule = &job_rules[kind];
         job->id = g_strdup_printf("%" G_GUINT64_FORMAT, row->id);
         g_tree_insert(host->jobs, &row->id, job);
         if (!job_is_finished(job))
@@ -111,64 +109,7 @@ Job *job_find(Host *host, uint64_t id, GError **error)
         return job;
 }
 
-/* Queue */
-
-bool job_has_requester(const Job *job, uid_t uid)
-{
-        for (guint n = 0; n < job->row->requesters->len; n++)
-                if (g_array_index(job->row->requesters, uint32_t, n) == uid)
-                        return true;
-        return false;
-}
-
-static gboolean check_queue_limit(Host *host, uid_t uid, GError **error)
-{
-        unsigned queued = 0;
-
-        if (uid == 0 || uid == JOB_NOBODY)
-                return TRUE;
-        for (GTreeNode *n = g_tree_node_first(host->jobs); n; n = g_tree_node_next(n)) {
-                Job *job = g_tree_node_value(n);
-
-                queued += job_is_queued(job) && job_has_requester(job, uid);
-        }
-        if (queued < host->settings->max_queued_jobs)
-                return TRUE;
-        g_set_error(error, HOST_ERROR, HOST_ERROR_LIMIT_REACHED,
-                "User %u has %u jobs in the queue, as many as MaxQueuedJobsPerUser of host.conf allows; wait "
-                "for them",
-                uid, queued);
-        return FALSE;
-}
-
-Job *job_queue(Host *host, JobRow *taken, uid_t uid, GError **error)
-{
-        g_autoptr(JobRow) row = taken;
-        uint32_t requester = uid;
-        char *message = NULL;
-        Job *job;
-        int r;
-
-        if (!check_queue_limit(host, uid, error))
-                return NULL;
-        g_free(row->state);
-        row->state = g_strdup("queued");
-        row->queued_at = host_now();
-        row->slot = -1;
-        if (uid != JOB_NOBODY)
-                g_array_append_val(row->requesters, requester);
-        r = store_save_job(host->store, row, &message);
-        if (r < 0) {
-                host_store_error(error, r, message);
-                return NULL;
-        }
-        job = job_new(host, g_steal_pointer(&row));
-        host_object_added(host, OBJECT_JOB, job->id);
-        jobs_schedule(host);
-        return job;
-}
-
-static gboolean job_save(Job *job, GError **error)
+gboolean job_save(Job *job, GError **error)
 {
         char *message = NULL;
         int r = store_save_job(job->host->store, job->row, &message);
@@ -176,40 +117,14 @@ static gboolean job_save(Job *job, GError **error)
         return r >= 0 || host_store_error(error, r, message);
 }
 
-gboolean job_add_requester(Job *job, uid_t uid, GError **error)
+void job_set_busy(const Job *holder, GError **error)
 {
-        uint32_t requester = uid;
-
-        if (job_has_requester(job, uid))
-                return TRUE;
-        if (!check_queue_limit(job->host, uid, error))
-                return FALSE;
-        g_array_append_val(job->row->requesters, requester);
-        if (!job_save(job, error)) {
-                g_array_set_size(job->row->requesters, job->row->requesters->len - 1);
-                return FALSE;
-        }
-        job_changed(job, "Requesters");
-        return TRUE;
+        g_set_error(error, HOST_ERROR, HOST_ERROR_BUSY, "Job %s (%s) has %s \"%s\"; wait for it or cancel it",
+                holder->id, holder->row->kind, holder->row->instance ? "instance" : "overlay",
+                holder->row->subject_name);
 }
 
-/* Takes one requester off. Returns: whether that was all there was to do. */
-static gboolean remove_requester(Job *job, uid_t uid, GError **error)
-{
-        GArray *before = g_array_copy(job->row->requesters);
-
-        for (guint n = 0; n < job->row->requesters->len; n++)
-                if (g_array_index(job->row->requesters, uint32_t, n) == uid)
-                        g_array_remove_index(job->row->requesters, n--);
-        if (!job_save(job, error)) {
-                g_array_unref(job->row->requesters);
-                job->row->requesters = before;
-                return FALSE;
-        }
-        g_array_unref(before);
-        job_changed(job, "Requesters");
-        return TRUE;
-}
+/* Cancelling */
 
 /* Written down before the unit is stopped: a program that is killed in between must not take the build for
  * one that failed, or do it again. */
@@ -239,12 +154,12 @@ gboolean job_cancel(Job *job, uid_t uid, bool as_manager, GError **error)
         if (!as_manager && !job_has_requester(job, uid))
                 return TRUE;
         if (!as_manager && job->row->requesters->len > 1)
-                return remove_requester(job, uid, error);
+                return job_remove_requester(job, uid, error);
         if (job_is_queued(job)) {
                 job_finish(job, "cancelled", "cancelled", 0, "It was cancelled before it began");
                 return TRUE;
         }
-        if (!job_kind(job)->is_build) {
+        if (!job->rule->makes_generation) {
                 g_set_error(error, HOST_ERROR, HOST_ERROR_BUSY,
                         "Job %s is deleting already and cannot be undone; wait for it", job->id);
                 return FALSE;
@@ -338,72 +253,12 @@ void job_finish(Job *job, const char *state, const char *result, int exit_status
         job_announce_finished(job);
 }
 
-/* Scheduling */
-
-unsigned jobs_running(Host *host)
-{
-        unsigned running = 0;
-
-        for (GTreeNode *n = g_tree_node_first(host->jobs); n; n = g_tree_node_next(n))
-                running += job_is_running(g_tree_node_value(n));
-        return running;
-}
-
-Job *job_of_overlay(Host *host, uint64_t overlay, const char *kind, bool is_queued)
-{
-        for (GTreeNode *n = g_tree_node_first(host->jobs); n; n = g_tree_node_next(n)) {
-                Job *job = g_tree_node_value(n);
-
-                if (job->row->overlay == overlay && g_str_equal(job->row->kind, kind) &&
-                        (is_queued ? job_is_queued(job) : job_is_running(job)))
-                        return job;
-        }
-        return NULL;
-}
-
-/* Jobs on one overlay run one after another, in the order asked for. Jobs on one instance exclude each other
- * already when they are queued. */
-static bool job_may_run(Job *job)
-{
-        Host *host = job->host;
-        Overlay *overlay = overlay_by_id(host, job->row->overlay);
-
-        if (job_kind(job)->is_build && host->filter == FILTER_UNKNOWN)
-                return false;
-        if (overlay && job_kind(job)->waits_for_mounts && overlay_is_mounted(overlay, 0))
-                return false;
-        if (job->row->overlay)
-                for (GTreeNode *n = g_tree_node_first(host->jobs); n; n = g_tree_node_next(n)) {
-                        Job *other = g_tree_node_value(n);
-
-                        if (other->row->overlay == job->row->overlay &&
-                                (job_is_running(other) ||
-                                        (job_is_queued(other) && other->row->id < job->row->id)))
-                                return false;
-                }
-        return true;
-}
-
-static int free_slot(Host *host)
-{
-        for (unsigned slot = 0; slot < host->settings->job_slots; slot++) {
-                bool is_free = true;
-
-                for (GTreeNode *n = g_tree_node_first(host->jobs); n && is_free; n = g_tree_node_next(n)) {
-                        Job *job = g_tree_node_value(n);
-
-                        is_free = !job_is_running(job) || job->row->slot != (int)slot;
-                }
-                if (is_free)
-                        return (int)slot;
-        }
-        return -1;
-}
+/* The beginning */
 
 /* Written down first, with the generation a build makes: a number is used once, whatever becomes of it. */
 static gboolean save_begun(Job *job, GError **error)
 {
-        Overlay *overlay = job_kind(job)->is_build ? overlay_by_id(job->host, job->row->overlay) : NULL;
+        Overlay *overlay = job->rule->makes_generation ? overlay_by_id(job->host, job->row->overlay) : NULL;
         char *message = NULL;
         int r = store_begin(job->host->store, &message);
 
@@ -425,12 +280,12 @@ static gboolean save_begun(Job *job, GError **error)
         return TRUE;
 }
 
-static void job_begin(Job *job, int slot)
+void job_begin(Job *job, int slot)
 {
         JobRow *row = job->row;
         g_autoptr(GError) error = NULL;
 
-        if (job_kind(job)->is_build && job->host->filter == FILTER_INERT) {
+        if (job->rule->needs_filter && job->host->filter == FILTER_INERT) {
                 job_finish(job, "failed", "sandbox-unavailable", 0,
                         "systemd's address filter does nothing on this host, so a script could reach it");
                 return;
@@ -449,37 +304,7 @@ static void job_begin(Job *job, int slot)
         }
         job_changed(job, "State", "StartedAt", "Unit");
         host_changed(job->host, OBJECT_MANAGER, "", "RunningJobs");
-        job_kind(job)->begin(job);
-}
-
-static Job *next_job(Host *host)
-{
-        for (GTreeNode *n = g_tree_node_first(host->jobs); n; n = g_tree_node_next(n)) {
-                Job *job = g_tree_node_value(n);
-
-                if (job_is_queued(job) && job_may_run(job))
-                        return job;
-        }
-        return NULL;
-}
-
-static gboolean on_schedule(gpointer userdata)
-{
-        Host *host = userdata;
-        Job *job;
-        int slot;
-
-        host->schedule = 0;
-        while ((slot = free_slot(host)) >= 0 && (job = next_job(host)))
-                job_begin(job, slot);
-        return G_SOURCE_REMOVE;
-}
-
-void jobs_schedule(Host *host)
-{
-        /* In a turn of its own: callers walk tables that a job's begin or end changes. */
-        if (!host->schedule && host->systemd && systemd1_version(host->systemd))
-                host->schedule = g_idle_add(on_schedule, host);
+        steps_of(job)->begin(job);
 }
 
 /* After the program's own restart */
@@ -503,13 +328,13 @@ void jobs_resume(Host *host)
                 Job *job = running->pdata[n];
 
                 g_message("Job %s (%s) goes on where it was: %s", job->id, job->row->kind, job->row->phase);
-                if (job_kind(job)->is_build && !g_str_equal(job->row->boot_id, host->boot_id))
+                if (job->rule->makes_generation && !g_str_equal(job->row->boot_id, host->boot_id))
                         job_build_discard(job, "interrupted", "host-crash", 0,
                                 "The host went down while it ran; build again");
-                else if (g_str_equal(job->row->phase, "begun") && !job_kind(job)->is_build)
+                else if (g_str_equal(job->row->phase, "begun") && !job->rule->makes_generation)
                         job_requeue(job);
                 else
-                        job_kind(job)->resume(job);
+                        steps_of(job)->resume(job);
         }
         jobs_schedule(host);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A job: one piece of long work that outlives the daemon. job.c has the queue and the life of every job,
- * job-unit.c the transient unit it runs, job-build.c what a build does, job-trash.c what the kinds that
- * delete do.
+/* A job: one piece of long work that outlives the daemon. job.c has the life of every job, job-rules.c the
+ * kinds there are and what two jobs are to each other, job-queue.c the queue, job-unit.c the transient unit a
+ * job runs, job-build.c what a build does, job-trash.c what the kinds that delete do.
  *
  *   queued -> running -> done | failed | cancelled | interrupted
  *
@@ -10,17 +10,12 @@
 #pragma once
 
 #include "host.h"
-
-#define JOB_BUILD           "build"
-#define JOB_PRUNE           "prune"
-#define JOB_DELETE_OVERLAY  "delete-overlay"
-#define JOB_RESET_INSTANCE  "reset-instance"
-#define JOB_DELETE_INSTANCE "delete-instance"
-#define JOB_EMPTY_TRASH     "empty-trash"
+#include "job-rules.h"
 
 struct Job {
         Host *host;
         JobRow *row;
+        const JobRule *rule;
         char *id;             /* row->id in decimal */
         struct JobUnit *unit; /* the transient unit at work, NULL between units; see job-unit.h */
 };
@@ -29,13 +24,7 @@ Job *job_new(Host *host, JobRow *row); /* takes the row */
 void job_free(Job *job);
 
 Job *job_find(Host *host, uint64_t id, GError **error); /* HOST_ERROR_NO_SUCH_JOB */
-#define JOB_NOBODY ((uid_t)-1)                          /* the service itself asks for the job */
-/* A queued job with `uid` as its requester, saved. `row` is taken: kind and subject are set.
- * HOST_ERROR_LIMIT_REACHED beyond MaxQueuedJobsPerUser. */
-Job *job_queue(Host *host, JobRow *row, uid_t uid, GError **error);
-/* Joins a queued job. */
-gboolean job_add_requester(Job *job, uid_t uid, GError **error);
-bool job_has_requester(const Job *job, uid_t uid);
+void job_set_busy(const Job *holder, GError **error);   /* HOST_ERROR_BUSY: it has its subject */
 /* A requester's Cancel takes him off; the last one's, or `as_manager`, ends the job. HOST_ERROR_BUSY when it
  * cannot be ended any more. That a running job is to end is in the store before its unit is stopped. */
 gboolean job_cancel(Job *job, uid_t uid, bool as_manager, GError **error);
@@ -44,12 +33,9 @@ bool job_is_cancelled(const Job *job); /* it runs still, and its unit is being s
 bool job_is_finished(const Job *job);
 bool job_is_queued(const Job *job);
 bool job_is_running(const Job *job);
-/* Starts what may start now. Called whenever something ends or is queued. */
-void jobs_schedule(Host *host);
-/* The running or queued job of this kind on this overlay, borrowed, or NULL. */
-Job *job_of_overlay(Host *host, uint64_t overlay, const char *kind, bool is_queued);
-unsigned jobs_running(Host *host);
-
+gboolean job_save(Job *job, GError **error);
+/* Its turn has come: it has this slot from now on. */
+void job_begin(Job *job, int slot);
 /* Marks a step; the row is saved. Returns: FALSE when the store failed; the job has then failed and is
  * finished. */
 gboolean job_enter_phase(Job *job, const char *phase);

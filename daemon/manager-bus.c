@@ -2,7 +2,7 @@
 /* org.left4me.Host1.Manager, see dbus/org.left4me.Host1.Manager.xml. */
 #include "can.h"
 #include "instance.h"
-#include "job.h"
+#include "job-queue.h"
 #include "objects.h"
 #include "overlay.h"
 #include "property.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "overlay.h"
 #include "instance.h"
-#include "job.h"
+#include "job-queue.h"
 #include "validate.h"
 
 #include "dbus/names.h"
@@ -136,8 +136,7 @@ static gboolean check_not_deleted(Overlay *o, GError **error)
 {
         if (!o->deletion)
                 return TRUE;
-        g_set_error(error, HOST_ERROR, HOST_ERROR_BUSY, "Overlay \"%s\" is being deleted by job %s",
-                o->row->name, o->deletion->id);
+        job_set_busy(o->deletion, error);
         return FALSE;
 }
 
@@ -180,10 +179,6 @@ static JobRow *job_row_for(Overlay *o, const char *kind)
 
 Job *overlay_build(Overlay *o, uid_t uid, GError **error)
 {
-        Job *job;
-
-        if (!check_not_deleted(o, error))
-                return NULL;
         if (!*o->row->script) {
                 g_set_error(error, HOST_ERROR, HOST_ERROR_NOT_READY,
                         "Overlay \"%s\" has no script; give it one with SetScript", o->row->name);
@@ -197,30 +192,20 @@ Job *overlay_build(Overlay *o, uid_t uid, GError **error)
                         o->row->name);
                 return NULL;
         }
-        job = job_of_overlay(o->host, o->row->id, JOB_BUILD, true);
-        if (job)
-                return job_add_requester(job, uid, error) ? job : NULL;
-        job = job_queue(o->host, job_row_for(o, JOB_BUILD), uid, error);
-        if (job)
-                overlay_changed(o, "State");
-        return job;
+        return job_queue(o->host, job_row_for(o, JOB_BUILD), uid, error);
 }
 
 Job *overlay_delete(Overlay *o, uid_t uid, GError **error)
 {
         g_autoptr(GPtrArray) users = overlay_users(o);
-        Job *job;
 
-        if (!check_not_deleted(o, error))
-                return NULL;
         if (users->len > 0) {
                 g_set_error(error, HOST_ERROR, HOST_ERROR_IN_USE,
                         "Overlay \"%s\" is used by instance \"%s\"%s; take it out of there first",
                         o->row->name, (char *)users->pdata[0], users->len > 1 ? " and others" : "");
                 return NULL;
         }
-        job = job_queue(o->host, job_row_for(o, JOB_DELETE_OVERLAY), uid, error);
-        return job;
+        return job_queue(o->host, job_row_for(o, JOB_DELETE_OVERLAY), uid, error);
 }
 
 void overlay_forget(Overlay *o)
