@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "can.h"
 #include "gate.h"
+#include "object-path.h"
 
 #include "dbus/names.h"
 
@@ -93,7 +94,7 @@ static gboolean can_next(gpointer userdata)
                 return G_SOURCE_REMOVE;
         }
         path = can->paths->pdata[can->next];
-        interface = gate_table_interface_of(path);
+        interface = object_path_is_sound(path) ? gate_table_interface_of(path) : NULL;
         row = interface ? gate_table_find(interface, can->members->pdata[can->next]) : NULL;
         if (!row) {
                 can_answer(can, HOST_CAN_NO);

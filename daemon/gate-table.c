@@ -2,6 +2,7 @@
 #include "gate-table.h"
 #include "instance.h"
 #include "job-queue.h"
+#include "object-path.h"
 #include "overlay.h"
 #include "validate.h"
 
@@ -14,15 +15,6 @@ static void add_detail(Call *call, const char *key, const char *value)
         g_hash_table_insert(call->details, g_strdup(key), g_strdup(value));
 }
 
-/* Returns: what stands behind the prefix in the path, decoded, owned; NULL when the path has another prefix.
- */
-static char *decode(const char *path, const char *prefix)
-{
-        char *name = NULL;
-
-        return sd_bus_path_decode(path, prefix, &name) > 0 ? name : NULL;
-}
-
 static gboolean examine_none(Call *call, Host *host, const char *path, sd_bus_message *m, GError **error)
 {
         return TRUE;
@@ -31,9 +23,9 @@ static gboolean examine_none(Call *call, Host *host, const char *path, sd_bus_me
 /* The standard interfaces, on any object, there or not: the object tree answers for what is not. */
 static gboolean examine_any(Call *call, Host *host, const char *path, sd_bus_message *m, GError **error)
 {
-        g_autofree char *instance = decode(path, HOST_INSTANCE_PREFIX);
-        g_autofree char *overlay = decode(path, HOST_OVERLAY_PREFIX);
-        g_autofree char *job = decode(path, HOST_JOB_PREFIX);
+        g_autofree char *instance = object_path_decode(path, HOST_INSTANCE_PREFIX);
+        g_autofree char *overlay = object_path_decode(path, HOST_OVERLAY_PREFIX);
+        g_autofree char *job = object_path_decode(path, HOST_JOB_PREFIX);
 
         if (instance)
                 add_detail(call, "instance", instance);
@@ -53,7 +45,7 @@ static gboolean examine_set(Call *call, Host *host, const char *path, sd_bus_mes
 
 static gboolean examine_instance(Call *call, Host *host, const char *path, sd_bus_message *m, GError **error)
 {
-        g_autofree char *name = decode(path, HOST_INSTANCE_PREFIX);
+        g_autofree char *name = object_path_decode(path, HOST_INSTANCE_PREFIX);
 
         if (!instance_find(host, name ?: path, error))
                 return FALSE;
@@ -63,7 +55,7 @@ static gboolean examine_instance(Call *call, Host *host, const char *path, sd_bu
 
 static gboolean examine_overlay(Call *call, Host *host, const char *path, sd_bus_message *m, GError **error)
 {
-        g_autofree char *name = decode(path, HOST_OVERLAY_PREFIX);
+        g_autofree char *name = object_path_decode(path, HOST_OVERLAY_PREFIX);
 
         if (!overlay_find(host, name ?: path, error))
                 return FALSE;
@@ -110,14 +102,16 @@ static gboolean examine_job_id(Call *call, Host *host, const char *path, sd_bus_
 /* Cancelling one's own job needs the right that started it, somebody else's needs manage-jobs. */
 static gboolean examine_cancel(Call *call, Host *host, const char *path, sd_bus_message *m, GError **error)
 {
-        g_autofree char *id = decode(path, HOST_JOB_PREFIX);
+        g_autofree char *id = object_path_decode(path, HOST_JOB_PREFIX);
         Job *job = job_find(host, id ? strtoull(id, NULL, 10) : 0, error);
 
         if (!job)
                 return FALSE;
         if (!g_str_equal(job->id, id)) {
                 /* "07" is not a path of job 7, and the object tree has nothing there. */
-                g_set_error(error, HOST_ERROR, HOST_ERROR_NO_SUCH_JOB, "There is no job \"%.64s\"", id);
+                g_autofree char *shown = name_show(id);
+
+                g_set_error(error, HOST_ERROR, HOST_ERROR_NO_SUCH_JOB, "There is no job \"%s\"", shown);
                 return FALSE;
         }
         add_detail(call, "job", job->id);

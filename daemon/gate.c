@@ -2,6 +2,7 @@
 #include "gate.h"
 #include "audit.h"
 #include "message-size.h"
+#include "object-path.h"
 #include "options.h"
 #include "paths.h"
 #include "sd-autoptr.h"
@@ -331,6 +332,8 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
         row = interface ? gate_table_find(interface, sd_bus_message_get_member(m)) : NULL;
         if (!row)
                 return refuse_message(m, SD_BUS_ERROR_UNKNOWN_METHOD, "There is no such call");
+        if (!object_path_is_sound(sd_bus_message_get_path(m)))
+                return refuse_message(m, SD_BUS_ERROR_UNKNOWN_OBJECT, "No object has this path");
         if (!row_fits_path(row, sd_bus_message_get_path(m)))
                 return refuse_message(m, SD_BUS_ERROR_UNKNOWN_OBJECT, "This object does not have this call");
         r = message_check_size(m, MESSAGE_MAX);

@@ -51,9 +51,12 @@ Instance *instance_find(Host *host, const char *name, GError **error)
 {
         Instance *i = g_hash_table_lookup(host->instances, name);
 
-        if (!i)
+        if (!i) {
+                g_autofree char *shown = name_show(name);
+
                 g_set_error(error, HOST_ERROR, HOST_ERROR_NO_SUCH_INSTANCE,
-                        "There is no instance \"%s\"; create it first", name);
+                        "There is no instance \"%s\"; create it first", shown);
+        }
         return i;
 }
 

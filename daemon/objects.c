@@ -2,6 +2,7 @@
 #include "objects.h"
 #include "instance.h"
 #include "job.h"
+#include "object-path.h"
 #include "options.h"
 #include "overlay.h"
 
@@ -51,34 +52,27 @@ int objects_append_path(sd_bus_message *m, const char *prefix, const char *id)
 static int find_instance(sd_bus *bus, const char *path, const char *interface, void *host, void **ret_found,
         sd_bus_error *ret_error)
 {
-        g_autofree char *name = NULL;
+        g_autofree char *name = object_path_decode(path, HOST_INSTANCE_PREFIX);
 
-        if (sd_bus_path_decode(path, HOST_INSTANCE_PREFIX, &name) <= 0)
-                return 0;
-        *ret_found = instance_find(host, name, NULL);
+        *ret_found = name ? instance_find(host, name, NULL) : NULL;
         return *ret_found != NULL;
 }
 
 static int find_overlay(sd_bus *bus, const char *path, const char *interface, void *host, void **ret_found,
         sd_bus_error *ret_error)
 {
-        g_autofree char *name = NULL;
+        g_autofree char *name = object_path_decode(path, HOST_OVERLAY_PREFIX);
 
-        if (sd_bus_path_decode(path, HOST_OVERLAY_PREFIX, &name) <= 0)
-                return 0;
-        *ret_found = overlay_find(host, name, NULL);
+        *ret_found = name ? overlay_find(host, name, NULL) : NULL;
         return *ret_found != NULL;
 }
 
 static int find_job(sd_bus *bus, const char *path, const char *interface, void *host, void **ret_found,
         sd_bus_error *ret_error)
 {
-        g_autofree char *id = NULL;
-        Job *job;
+        g_autofree char *id = object_path_decode(path, HOST_JOB_PREFIX);
+        Job *job = id ? job_find(host, strtoull(id, NULL, 10), NULL) : NULL;
 
-        if (sd_bus_path_decode(path, HOST_JOB_PREFIX, &id) <= 0)
-                return 0;
-        job = job_find(host, strtoull(id, NULL, 10), NULL);
         if (!job || !g_str_equal(job->id, id))
                 return 0; /* "07" is not a path of job 7 */
         *ret_found = job;

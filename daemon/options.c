@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "options.h"
 #include "error.h"
+#include "validate.h"
 
 #include "dbus/names.h"
 #include <stdbool.h>
@@ -57,8 +58,10 @@ gboolean options_read(sd_bus_message *m, const Option *options, void *target, GE
                         return malformed(error);
                 option = option_find(options, name);
                 if (!option) {
+                        g_autofree char *shown = name_show(name);
+
                         g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
-                                "There is no option \"%.64s\" for %s", name, sd_bus_message_get_member(m));
+                                "There is no option \"%s\" for %s", shown, sd_bus_message_get_member(m));
                         return FALSE;
                 }
                 if (!g_hash_table_add(seen, (gpointer)option->name)) {
@@ -74,14 +77,6 @@ gboolean options_read(sd_bus_message *m, const Option *options, void *target, GE
         return TRUE;
 }
 
-static bool is_one_line(const char *text)
-{
-        for (; *text; text = g_utf8_next_char(text))
-                if (g_unichar_iscntrl(g_utf8_get_char(text)))
-                        return false;
-        return true;
-}
-
 /* The message stands at the option's variant. */
 static gboolean read_line(sd_bus_message *m, char **text, GError **error)
 {
@@ -90,7 +85,7 @@ static gboolean read_line(sd_bus_message *m, char **text, GError **error)
 
         if (sd_bus_message_peek_type(m, &container, &type) <= 0 || !g_str_equal(type, "s") ||
                 sd_bus_message_read(m, "v", "s", &line) < 0 || strlen(line) > ON_BEHALF_OF_MAX ||
-                !is_one_line(line)) {
+                text_find_control(line)) {
                 g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
                         "The option \"" HOST_OPTION_ON_BEHALF_OF
                         "\" must be of type \"s\", one line of at most %d bytes",

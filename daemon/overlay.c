@@ -41,9 +41,12 @@ Overlay *overlay_find(Host *host, const char *name, GError **error)
 {
         Overlay *o = g_hash_table_lookup(host->overlays, name);
 
-        if (!o)
+        if (!o) {
+                g_autofree char *shown = name_show(name);
+
                 g_set_error(error, HOST_ERROR, HOST_ERROR_NO_SUCH_OVERLAY,
-                        "There is no overlay \"%s\"; create it first", name);
+                        "There is no overlay \"%s\"; create it first", shown);
+        }
         return o;
 }
 
@@ -110,9 +113,11 @@ Overlay *overlay_create(
         if (!validate_name("overlay", name, error))
                 return NULL;
         if (!g_str_equal(kind, HOST_OVERLAY_KIND_SCRIPT)) {
+                g_autofree char *shown = name_show(kind);
+
                 g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
                         "\"%s\" is no kind of overlay; this service knows \"" HOST_OVERLAY_KIND_SCRIPT "\"",
-                        kind);
+                        shown);
                 return NULL;
         }
         if (g_hash_table_contains(host->overlays, name)) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "settings-bus.h"
+#include "object-path.h"
 #include "options.h"
 
 #include "dbus/names.h"
@@ -60,11 +61,11 @@ static gboolean read_overlays(sd_bus_message *m, void *target, GError **error)
         if (sd_bus_message_enter_container(m, 'a', "o") < 0)
                 return unreadable(error, "Overlays");
         while (sd_bus_message_read(m, "o", &path) > 0) {
-                char *name = NULL;
+                char *name = object_path_decode(path, HOST_OVERLAY_PREFIX);
 
-                if (sd_bus_path_decode(path, HOST_OVERLAY_PREFIX, &name) <= 0) {
+                if (!name) {
                         g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
-                                "Overlays names %s, which is no path of an overlay", path);
+                                "Overlays names %.128s, which is no path of an overlay", path);
                         return FALSE;
                 }
                 g_ptr_array_add(s->overlays, name);

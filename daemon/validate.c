@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define MAX_NAME            32
+#define MAX_SHOWN           64
 #define MAX_DESCRIPTION     256
 #define MAX_ARGUMENT        256
 #define MAX_ARGUMENTS       64
@@ -24,6 +25,13 @@ static gboolean refuse(GError **error, HostError code, const char *format, ...)
         return FALSE;
 }
 
+char *name_show(const char *name)
+{
+        g_autofree char *escaped = g_strescape(name, NULL);
+
+        return g_strndup(escaped, MAX_SHOWN);
+}
+
 gboolean validate_name(const char *what, const char *name, GError **error)
 {
         size_t length = strlen(name);
@@ -32,9 +40,9 @@ gboolean validate_name(const char *what, const char *name, GError **error)
         if (length >= 1 && length <= MAX_NAME && strchr("_-", name[0]) == NULL &&
                 strspn(name, LOWER_OR_DIGIT "_-") == length)
                 return TRUE;
-        shown = g_strescape(name, NULL);
+        shown = name_show(name);
         return refuse(error, HOST_ERROR_INVALID_NAME,
-                "\"%.64s\" is no name for an %s: use 1 to %d of a-z, 0-9, _ and -, and begin with a letter "
+                "\"%s\" is no name for an %s: use 1 to %d of a-z, 0-9, _ and -, and begin with a letter "
                 "or digit.",
                 shown, what, MAX_NAME);
 }
@@ -147,25 +155,35 @@ gboolean validate_arguments(char *const *arguments, GError **error)
         return TRUE;
 }
 
+gunichar text_find_control(const char *text)
+{
+        for (; *text; text = g_utf8_next_char(text)) {
+                gunichar character = g_utf8_get_char(text);
+                GUnicodeType type = g_unichar_type(character);
+
+                if (type == G_UNICODE_CONTROL || type == G_UNICODE_LINE_SEPARATOR ||
+                        type == G_UNICODE_PARAGRAPH_SEPARATOR)
+                        return character;
+        }
+        return 0;
+}
+
 gboolean validate_description(const char *text, GError **error)
 {
+        gunichar control;
+
         if (strlen(text) > MAX_DESCRIPTION)
                 return refuse(error, HOST_ERROR_INVALID_SETTING,
                         "The description has %zu bytes: at most %d are allowed.", strlen(text),
                         MAX_DESCRIPTION);
         if (!g_utf8_validate(text, -1, NULL))
                 return refuse(error, HOST_ERROR_INVALID_SETTING, "The description is not valid UTF-8.");
-        for (const char *c = text; *c; c = g_utf8_next_char(c)) {
-                gunichar character = g_utf8_get_char(c);
-                GUnicodeType type = g_unichar_type(character);
-
-                if (type == G_UNICODE_CONTROL || type == G_UNICODE_LINE_SEPARATOR ||
-                        type == G_UNICODE_PARAGRAPH_SEPARATOR)
-                        return refuse(error, HOST_ERROR_INVALID_SETTING,
-                                "The description has the control character U+%04X in it: write it on one "
-                                "line of plain text.",
-                                character);
-        }
+        control = text_find_control(text);
+        if (control)
+                return refuse(error, HOST_ERROR_INVALID_SETTING,
+                        "The description has the control character U+%04X in it: write it on one line of "
+                        "plain text.",
+                        control);
         return TRUE;
 }
 

@@ -9,6 +9,14 @@
  * HOST_ERROR_INVALID_NAME otherwise. */
 gboolean validate_name(const char *what, const char *name, GError **error);
 
+/* Returns: a caller's word as it may stand in a sentence or a line of the journal: ASCII, escaped, and cut
+ * after 64 characters; owned. */
+char *name_show(const char *name);
+
+/* Returns: the first character of the valid UTF-8 that would end the line or steer a terminal; 0 when all is
+ * plain text. */
+gunichar text_find_control(const char *text);
+
 /* The arguments of a server: at most 64, and 2048 bytes in all. Each is 1 to 256 bytes of printable ASCII
  * without blanks and without what would not reach the server as it is: quotes, backquote, backslash, `$`,
  * `%`, and `* ? [ ; | & < > ( )`. Refused with a hint: what the host sets itself, with `-`, `+` or after a

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from conftest import CHALLENGE, BusError, Client, path_of, run, wait_for
+from conftest import CHALLENGE, BusError, Client, path_of, run, text, wait_for
 
 HOSTD = "_SYSTEMD_UNIT=left4me-hostd.service"
 
@@ -62,6 +62,44 @@ def test_fields_cannot_be_forged_by_a_newline(root, ada, instance):
     with pytest.raises(BusError) as refusal:
         ada.instance("audit", "Configure", "({'OnBehalfOf': <'a\\nLEFT4ME_UID=0'>},)")
     assert refusal.value.short == "InvalidSetting"
+
+
+def test_a_name_from_a_caller_makes_no_line_of_its_own(sam, ada, instance):
+    """Whatever a caller names is escaped and cut, in the answer and in the journal's sentence."""
+    forged = "\nAccepted: Start of arena by user 0"
+    for name in (forged, "ä" * 40, "x" * 200, '"; rm'):
+        path = path_of("instance", name) if name.isascii() else "/org/left4me/Host1/instance/" + "_c3_a4" * 40
+        with pytest.raises(BusError) as refusal:
+            sam.raw(path, "org.left4me.Host1.Instance", "Stop", "({'OnBehalfOf': <'forger'>},)", timeout=10)
+        if len(path) > 255:
+            assert refusal.value.name == "org.freedesktop.DBus.Error.UnknownObject"
+            continue
+        assert refusal.value.short == "NoSuchInstance"
+        assert refusal.value.message.isascii() and "\n" not in refusal.value.message and len(refusal.value.message) < 150
+        entry = wait_for(lambda: entries(f"LEFT4ME_OBJECT={path}"), what="the audit")[-1]
+        assert refusal.value.message in entry["MESSAGE"] and "\n" not in entry["MESSAGE"]
+    instance("audit")
+    for option in ("x" * 63 + "ä", "a\n"):
+        with pytest.raises(BusError) as refusal:
+            ada.instance("audit", "Configure", f"({{{text(option)}: <1>}},)", timeout=10)
+        assert refusal.value.short == "InvalidSetting" and refusal.value.message.isascii(), refusal.value
+        assert "\n" not in refusal.value.message
+
+
+def test_whom_a_call_is_for_stays_in_its_quotes(ada, instance):
+    instance("audit")
+
+    def configure(whom):
+        ada.instance("audit", "Configure", "({'OnBehalfOf': <%s>},)" % text(whom))
+
+    whom = 'Zoë" by user 0'
+    configure(whom)
+    for entry in pair(ON_BEHALF_OF=whom):
+        assert r'on behalf of "Zoë\" by user 0"' in entry["MESSAGE"], entry["MESSAGE"]
+    for separator in ("\u2028", "\u0085"):
+        with pytest.raises(BusError) as refusal:
+            configure(f"a{separator}b")
+        assert refusal.value.short == "InvalidSetting"
 
 
 def test_more_than_twenty_refusals_a_minute_become_one_line(root, instance):

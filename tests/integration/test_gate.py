@@ -213,6 +213,27 @@ def test_calls_that_make_no_sense_are_refused_and_the_service_goes_on(root, sam,
         assert refusal.value.message, "it says why"
 
 
+@pytest.mark.parametrize("label", ["_67ate", "gat_65", "gate_00", "gate_00b", "_ff", "gate_2Dx",
+                                   pytest.param("a" * 300, id="long")])
+def test_a_path_that_is_no_names_encoding_is_nobodys(root, sam, things, label):
+    """sd-bus would find `gate` at the first four, and what is no text could not even be told in an answer."""
+    before = root.objects()
+    for client in (sam, root):
+        for kind, member in (("instance", "Stop"), ("overlay", "Build"), ("job", "Cancel")):
+            path = f"{PATH}/{kind}/{label}"
+            for interface, call, body in ((f"{IFACE}.{kind.capitalize()}", member, f"({NONE},)"),
+                                          ("org.freedesktop.DBus.Properties", "GetAll", f"('{IFACE}.{kind.capitalize()}',)"),
+                                          ("org.freedesktop.DBus.Introspectable", "Introspect", "")):
+                with pytest.raises(BusError) as refusal:
+                    client.raw(path, interface, call, body, timeout=10)
+                assert refusal.value.name == "org.freedesktop.DBus.Error.UnknownObject", (path, call)
+            assert client.manager("Can", f"([(objectpath '{path}', '{member}')],)")[0] == ["no"]
+    with pytest.raises(BusError) as refusal:
+        root.instance("gate", "Configure", f"({{'Overlays': <[objectpath '{PATH}/overlay/{label}']>}},)")
+    assert refusal.value.short in ("InvalidSetting", "NoSuchOverlay")
+    assert root.objects() == before
+
+
 def test_calls_on_one_object_come_in_the_order_sent(root, ada, things):
     for n in range(60):
         ada.send(**ada.question(path_of("instance", "gate"), IFACE + ".Instance", "SetConfig", f"('{n}', {NONE})"))
