@@ -186,6 +186,7 @@ int l4h_overlay_set_script(l4h_host *host, const char *name, const char *text);
 int l4h_overlay_get_script(l4h_host *host, const char *name, char **ret);
 /* Queue a job. `ret_job` may be NULL. Returns: 0 and the job's number, or a negative errno. */
 int l4h_overlay_build(l4h_host *host, const char *name, uint64_t *ret_job);
+int l4h_overlay_wipe_cache(l4h_host *host, const char *name, uint64_t *ret_job);
 int l4h_overlay_delete(l4h_host *host, const char *name, uint64_t *ret_job);
 
 /* Returns: 0 and the overlay's properties, owned by the caller, or a negative errno. */

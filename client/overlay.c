@@ -123,6 +123,11 @@ int l4h_overlay_build(l4h_host *host, const char *name, uint64_t *ret_job)
         return call_queue(host, &overlay_type, name, HOST_MEMBER_Build, ret_job);
 }
 
+int l4h_overlay_wipe_cache(l4h_host *host, const char *name, uint64_t *ret_job)
+{
+        return call_queue(host, &overlay_type, name, HOST_MEMBER_WipeCache, ret_job);
+}
+
 int l4h_overlay_delete(l4h_host *host, const char *name, uint64_t *ret_job)
 {
         return call_queue(host, &overlay_type, name, HOST_MEMBER_Delete, ret_job);

@@ -160,6 +160,7 @@ static const GateRow rows[] = {
         {HOST_IFACE_OVERLAY,  "SetScript",         "sa{sv}",  ACTION("manage-overlay"),  ROW_CHANGE, examine_overlay},
         {HOST_IFACE_OVERLAY,  "GetScript",         "",        ACTION("read-secrets"),    ROW_READ,   examine_overlay},
         {HOST_IFACE_OVERLAY,  "Configure",         "a{sv}",   ACTION("manage-overlay"),  ROW_CHANGE, examine_overlay},
+        {HOST_IFACE_OVERLAY,  "WipeCache",         "a{sv}",   ACTION("manage-overlay"),  ROW_CHANGE, examine_overlay},
         {HOST_IFACE_OVERLAY,  "Delete",            "a{sv}",   ACTION("manage-overlay"),  ROW_CHANGE, examine_overlay},
 
         {HOST_IFACE_JOB,      "Cancel",            "a{sv}",   ACTION("manage-jobs"),     ROW_CHANGE, examine_cancel},

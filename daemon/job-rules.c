@@ -16,6 +16,7 @@ const JobRule job_rules[JOB_KINDS] = {
         /*                            name                 joins queued       joins running      refused by            generation filter mounts action */
         [JOB_KIND_BUILD]           = {JOB_BUILD,           KIND(BUILD),       0,                 KIND(DELETE_OVERLAY), true,      true,  false, ACTION("build-overlay")},
         [JOB_KIND_PRUNE]           = {JOB_PRUNE,           0,                 0,                 0,                    false,     false, false, ACTION("manage-overlay")},
+        [JOB_KIND_WIPE_CACHE]      = {JOB_WIPE_CACHE,      KIND(WIPE_CACHE),  0,                 KIND(DELETE_OVERLAY), false,     false, false, ACTION("manage-overlay")},
         [JOB_KIND_DELETE_OVERLAY]  = {JOB_DELETE_OVERLAY,  0,                 0,                 KIND(DELETE_OVERLAY), false,     false, true,  ACTION("manage-overlay")},
         [JOB_KIND_RESET_INSTANCE]  = {JOB_RESET_INSTANCE,  0,                 0,                 THE_INSTANCE,         false,     false, false, ACTION("manage-instance")},
         [JOB_KIND_DELETE_INSTANCE] = {JOB_DELETE_INSTANCE, 0,                 0,                 THE_INSTANCE,         false,     false, false, ACTION("manage-instance")},

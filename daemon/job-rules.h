@@ -10,6 +10,7 @@
 
 #define JOB_BUILD           "build"
 #define JOB_PRUNE           "prune"
+#define JOB_WIPE_CACHE      "wipe-cache"
 #define JOB_DELETE_OVERLAY  "delete-overlay"
 #define JOB_RESET_INSTANCE  "reset-instance"
 #define JOB_DELETE_INSTANCE "delete-instance"
@@ -18,6 +19,7 @@
 typedef enum JobKind {
         JOB_KIND_BUILD,
         JOB_KIND_PRUNE,
+        JOB_KIND_WIPE_CACHE,
         JOB_KIND_DELETE_OVERLAY,
         JOB_KIND_RESET_INSTANCE,
         JOB_KIND_DELETE_INSTANCE,

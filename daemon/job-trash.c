@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The kinds that delete: prune, delete-overlay, reset-instance, delete-instance, empty-trash.
+/* The kinds that delete: prune, wipe-cache, delete-overlay, reset-instance, delete-instance, empty-trash.
  *
  * Root renames each tree into <root>/.trash/<job>/, which only root can enter, a unit in the sandbox empties
  * it through an idmapped mount, and root removes the empty tops. Every step can be done again, so a job that
@@ -166,6 +166,8 @@ static void add_job_trees(Job *job, Trash *t)
                 trash_add_generation(t, job->row->overlay, g_array_index(job->row->generations, uint64_t, n));
         if (g_str_equal(kind, JOB_DELETE_OVERLAY))
                 trash_add_overlay(t, job->row->overlay);
+        else if (g_str_equal(kind, JOB_WIPE_CACHE))
+                trash_add_cache(t, job->row->overlay);
         else if (g_str_equal(kind, JOB_EMPTY_TRASH))
                 t->spared = find_unfinished(job->host);
         else if (job->row->instance)

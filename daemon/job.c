@@ -21,6 +21,7 @@ typedef struct JobSteps {
 static const JobSteps job_steps[JOB_KINDS] = {
         [JOB_KIND_BUILD] = {job_build_begin, job_build_resume},
         [JOB_KIND_PRUNE] = {job_trash_begin, job_trash_begin},
+        [JOB_KIND_WIPE_CACHE] = {job_trash_begin, job_trash_begin},
         [JOB_KIND_DELETE_OVERLAY] = {job_trash_begin, job_trash_begin},
         [JOB_KIND_RESET_INSTANCE] = {job_trash_begin, job_trash_begin},
         [JOB_KIND_DELETE_INSTANCE] = {job_trash_begin, job_trash_begin},

@@ -49,6 +49,18 @@ static int method_configure(sd_bus_message *m, void *overlay, sd_bus_error *ret_
         return call_reply(call);
 }
 
+static int method_wipe_cache(sd_bus_message *m, void *overlay, sd_bus_error *ret_error)
+{
+        Call *call = objects_take_call_without_options(m);
+        g_autoptr(GError) error = NULL;
+        Job *job;
+
+        if (!call)
+                return 1;
+        job = overlay_wipe_cache(overlay, call_uid(call), &error);
+        return job ? call_reply_job(call, job) : call_fail(call, error);
+}
+
 static int method_delete(sd_bus_message *m, void *overlay, sd_bus_error *ret_error)
 {
         Call *call = objects_take_call_without_options(m);
@@ -120,6 +132,8 @@ const sd_bus_vtable overlay_vtable[] = {
                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Configure", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,
                 method_configure, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("WipeCache", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", job),
+                method_wipe_cache, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Delete", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", job),
                 method_delete, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Id", "t", property_get_id, 0, CONST),

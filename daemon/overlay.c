@@ -200,6 +200,11 @@ Job *overlay_build(Overlay *o, uid_t uid, GError **error)
         return job_queue(o->host, job_row_for(o, JOB_BUILD), uid, error);
 }
 
+Job *overlay_wipe_cache(Overlay *o, uid_t uid, GError **error)
+{
+        return job_queue(o->host, job_row_for(o, JOB_WIPE_CACHE), uid, error);
+}
+
 Job *overlay_delete(Overlay *o, uid_t uid, GError **error)
 {
         g_autoptr(GPtrArray) users = overlay_users(o);

@@ -32,6 +32,8 @@ gboolean overlay_configure(Overlay *overlay, const OverlaySettings *settings, GE
 gboolean overlay_set_script(Overlay *overlay, const char *text, GError **error);
 /* The same build asked for twice while queued is one job with both requesters. Returns: the job, borrowed. */
 Job *overlay_build(Overlay *overlay, uid_t uid, GError **error);
+/* Deletes what its builds keep. Asked for twice while queued it is one job, too. */
+Job *overlay_wipe_cache(Overlay *overlay, uid_t uid, GError **error);
 /* HOST_ERROR_IN_USE while an instance lists it. */
 Job *overlay_delete(Overlay *overlay, uid_t uid, GError **error);
 /* Out of the store already: off the bus, freed. */

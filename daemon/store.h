@@ -75,8 +75,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(OverlayRow, overlay_row_free)
 void generation_row_free(GenerationRow *row);
 
 typedef struct JobRow {
-        uint64_t id;        /* 0 until saved first; never given again */
-        char *kind;         /* "build", "prune", "delete-overlay", "reset-instance", "delete-instance" */
+        uint64_t id; /* 0 until saved first; never given again */
+        char *kind;  /* "build", "prune", "wipe-cache", "delete-overlay", "reset-instance", "delete-instance"
+                      */
         uint64_t overlay;   /* subject: an overlay id, or 0 */
         char *instance;     /* subject: an instance name, or NULL */
         char *subject_name; /* as it was called when the job was made */

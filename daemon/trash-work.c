@@ -53,12 +53,17 @@ static void add_tree(Trash *t, const char *root, char *parent, const char *name)
         g_array_append_val(t->trees, tree);
 }
 
-void trash_add_overlay(Trash *t, uint64_t id)
+void trash_add_cache(Trash *t, uint64_t overlay)
 {
-        g_autofree char *name = g_strdup_printf("%" PRIu64, id);
+        g_autofree char *name = g_strdup_printf("%" PRIu64, overlay);
 
         add_tree(t, DIR_CACHE, g_strdup(DIR_CACHE), name);
-        t->overlay = g_strdup_printf(DIR_OVERLAYS "/%s", name);
+}
+
+void trash_add_overlay(Trash *t, uint64_t id)
+{
+        trash_add_cache(t, id);
+        t->overlay = g_strdup_printf(DIR_OVERLAYS "/%" PRIu64, id);
         g_ptr_array_add(t->directories, g_strdup(t->overlay));
 }
 

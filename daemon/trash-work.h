@@ -25,6 +25,7 @@ typedef struct Trash {
 Trash *trash_new(const Host *host, uint64_t job, unsigned slot);
 void trash_free(Trash *trash);
 void trash_add_overlay(Trash *trash, uint64_t id);
+void trash_add_cache(Trash *trash, uint64_t overlay);
 void trash_add_generation(Trash *trash, uint64_t overlay, uint64_t number);
 void trash_add_instance(Trash *trash, const char *name, bool whole);
 

@@ -41,6 +41,8 @@ static const VerbRow verbs[] = {
         {"overlay", "set-script", "NAME FILE|-", 2, 2, true, verb_overlay_set_script, "Store its script"},
         {"overlay", "get-script", "NAME", 1, 1, true, verb_overlay_get_script, "Print its script"},
         {"overlay", "build", "NAME...", 1, ANY, true, verb_overlay_build, "Build with the script"},
+        {"overlay", "wipe-cache", "NAME...", 1, ANY, true, verb_overlay_wipe_cache,
+                "Delete what builds keep"},
         {"overlay", "delete", "NAME...", 1, ANY, true, verb_overlay_delete, "Delete overlays"},
         {"job", "list", "", 0, 0, false, verb_job_list, "List the jobs"},
         {"job", "show", "ID...", 1, ANY, false, verb_job_show, "Show jobs"},
@@ -51,7 +53,7 @@ static const VerbRow verbs[] = {
 
 static const char options_help[] =
         "\n"
-        "  --no-wait          do not wait for the job of a build, reset or delete: print its number\n"
+        "  --no-wait          do not wait for the job of a build, reset, wipe or delete: print its number\n"
         "  --no-ask-password  never ask for a password\n"
         "  --no-legend        tables without headings\n"
         "  --quiet            say nothing when it went well\n"

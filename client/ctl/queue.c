@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Verbs whose work is a job: reset, delete, overlay build, overlay delete. */
+/* Verbs whose work is a job: reset, delete, overlay build, overlay wipe-cache, overlay delete. */
 #include "ctl.h"
 
 /* Queues all before it waits for any: jobs run side by side. */
@@ -33,6 +33,11 @@ int verb_delete(Ctl *ctl, char **arguments)
 int verb_overlay_build(Ctl *ctl, char **arguments)
 {
         return each_job(ctl, arguments, l4h_overlay_build);
+}
+
+int verb_overlay_wipe_cache(Ctl *ctl, char **arguments)
+{
+        return each_job(ctl, arguments, l4h_overlay_wipe_cache);
 }
 
 int verb_overlay_delete(Ctl *ctl, char **arguments)

@@ -33,6 +33,7 @@ CALLS = {
     "Build": ("overlay", f"({{'Wrong': <1>}},)"),
     "SetScript": ("overlay", f"('', {{'Wrong': <1>}})"),
     "GetScript": ("overlay", ""),
+    "WipeCache": ("overlay", f"({{'Wrong': <1>}},)"),
     "Cancel": ("job", f"({NONE},)"),  # Busy: it has ended
 }
 # Configure and Delete stand in two interfaces; the overlay's are tried apart.
