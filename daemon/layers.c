@@ -280,7 +280,7 @@ int layers_check_top(int layer_fd, char **ret_message)
         if (size == -EOPNOTSUPP)
                 return 0;
         if (size < 0)
-                return fail((int)size, ret_message, "Cannot list the layer's attributes: %s",
+                return fail((int)size, ret_message, "its attributes cannot be listed: %s",
                         g_strerror(-(int)size));
         for (const char *name = names; name < names + size; name += strlen(name) + 1) {
                 g_autofree char *printable = NULL;
@@ -290,9 +290,8 @@ int layers_check_top(int layer_fd, char **ret_message)
                         continue;
                 printable = g_strescape(name, NULL);
                 return fail(-EUCLEAN, ret_message,
-                        "The layer's top directory carries %s, which fuse-overlayfs left: what was deleted "
-                        "there would "
-                        "come back; make the layer anew",
+                        "its top directory carries %s, as fuse-overlayfs leaves it: what was deleted there "
+                        "would come back",
                         printable);
         }
         return 0;

@@ -65,8 +65,8 @@ int layers_is_mounted(int parent_fd, const char *name);
 /* Refuses a layer whose top directory carries user.fuseoverlayfs.* or user.containers.override_stat
  * attributes.
  *
- * Returns: 0, -EUCLEAN with a sentence that names the attribute, or another negative errno with a
- * sentence. */
+ * Returns: 0, -EUCLEAN with the end of a sentence, which names the attribute, or another negative errno with
+ * one. */
 int layers_check_top(int layer_fd, char **ret_message);
 
 /* Makes a fresh, empty, root-owned `work` directory in `dir_fd`: what the kernel left in the old one

@@ -103,6 +103,16 @@ static int write_config(MountWork *w)
         return r < 0 ? r : steal_fd(&layer_fd);
 }
 
+static int check_layer(MountWork *w, int layer_fd, const char *what, const char *remedy)
+{
+        g_autofree char *found = NULL;
+        int r = layers_check_top(layer_fd, &found);
+
+        if (r < 0)
+                w->message = g_strdup_printf("%s: %s; %s", what, found, remedy);
+        return r < 0 ? reject_layer(w, r, what) : r;
+}
+
 static int open_lower(MountWork *w, const LayerRef *layer)
 {
         g_autofree char *path = g_strdup_printf(
@@ -113,8 +123,8 @@ static int open_lower(MountWork *w, const LayerRef *layer)
 
         if (fd < 0)
                 return reject_layer(w, fd, what);
-        r = layers_check_top(fd, &w->message);
-        return r < 0 ? reject_layer(w, r, what) : steal_fd(&fd);
+        r = check_layer(w, fd, what, "build the overlay anew");
+        return r < 0 ? r : steal_fd(&fd);
 }
 
 static void close_fds(GArray *fds)
@@ -126,13 +136,15 @@ static void close_fds(GArray *fds)
 
 static int open_upper(MountWork *w, int layers_fd)
 {
+        static const char what[] = "The upper layer cannot be used";
         _cleanup_close_ int fd = beneath_make_dir(layers_fd, "upper", w->uid, w->gid, 0755);
         int r;
 
         if (fd < 0)
-                return reject_layer(w, fd, "The upper layer cannot be used");
-        r = layers_check_top(fd, &w->message);
-        return r < 0 ? reject_layer(w, r, "The upper layer cannot be used") : steal_fd(&fd);
+                return reject_layer(w, fd, what);
+        r = check_layer(
+                w, fd, what, "a program of the server may have done that; Reset makes the layer anew");
+        return r < 0 ? r : steal_fd(&fd);
 }
 
 static int mount_layers(MountWork *w, int own_fd, int layers_fd)

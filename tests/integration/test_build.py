@@ -9,7 +9,7 @@ import stat
 import pytest
 from builds import (ask_build, build_now, cache_dir, current_dir, go_on, held, jobs_of, listener,  # noqa: F401
                     overlay_dir, processes_of, set_script, tree_digest, wait_held, wait_quiet, wait_state)
-from conftest import CHALLENGE, DENIED, IFACE, PATH, BusError, Client, path_of, run, unit
+from conftest import CHALLENGE, DENIED, IFACE, PATH, STATE, BusError, Client, path_of, run, unit
 from servers import host_conf, overlay_paths, settings
 
 CONF = pathlib.Path("/etc/left4me/host.conf.d/99-test.conf")  # host_conf()'s
@@ -401,6 +401,7 @@ def test_a_layer_of_fuse_overlayfs_is_rejected_at_the_mount_too(root, overlay, i
     for member in ("Mount", "Start"):
         with pytest.raises(BusError) as caught:
             root.instance("alpha", member)
-        assert caught.value.short == "LayerRejected" and "fuseoverlayfs" in caught.value.message, caught.value
+        assert caught.value.short == "LayerRejected" and "user.fuseoverlayfs.opaque" in caught.value.message, caught.value
+        assert str(top.relative_to(STATE)) in caught.value.message and "anew" in caught.value.message, caught.value
     os.removexattr(top, "user.fuseoverlayfs.opaque")
     root.instance("alpha", "Mount")
