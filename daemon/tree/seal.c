@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,14 +19,17 @@
 #define BUFFER_SIZE (256 * 1024)
 #define SHA256_SIZE 32
 #define DISK_UNIT   512 /* of st_blocks, on every filesystem */
+/* Holes take no space, but as long to digest as what is written: all of a tree's together, a minute or so. */
+#define HOLES_MAX (16 * 1024 * 1024 * 1024ULL)
 
 typedef struct Seal {
         GChecksum *entries;
         GChecksum *content; /* of the file in hand */
-        GHashTable *linked; /* inodes with several names that have been counted */
+        GHashTable *linked; /* inodes with several names that were met -> digest of the content, or NULL */
         GString *path;      /* of the entry in hand, below the top */
         uint8_t *buffer;
         uint64_t bytes;
+        uint64_t holes;
         uint64_t files;
         char *reason; /* why the entry in hand is refused; then `path` stays on it */
 } Seal;
@@ -69,16 +73,37 @@ static void record_entry(Seal *seal, char type, const struct stat *st)
         record_text(seal, seal->path->str, seal->path->len);
 }
 
+static void linked_set(Seal *seal, const struct stat *st, uint8_t *digest)
+{
+        gint64 inode = (gint64)st->st_ino;
+
+        g_hash_table_insert(seal->linked, g_memdup2(&inode, sizeof(inode)), digest);
+}
+
+static bool linked_is_met(Seal *seal, const struct stat *st, const uint8_t **ret_digest)
+{
+        gint64 inode = (gint64)st->st_ino;
+
+        return g_hash_table_lookup_extended(seal->linked, &inode, NULL, (void **)ret_digest);
+}
+
+static bool has_several_names(const struct stat *st)
+{
+        return !S_ISDIR(st->st_mode) && st->st_nlink > 1;
+}
+
 static void count_space(Seal *seal, const struct stat *st)
 {
-        if (!S_ISDIR(st->st_mode) && st->st_nlink > 1) {
-                gint64 inode = (gint64)st->st_ino;
+        uint64_t on_disk = (uint64_t)st->st_blocks * DISK_UNIT;
 
-                if (g_hash_table_contains(seal->linked, &inode))
+        if (has_several_names(st)) {
+                if (linked_is_met(seal, st, NULL))
                         return;
-                g_hash_table_add(seal->linked, g_memdup2(&inode, sizeof(inode)));
+                linked_set(seal, st, NULL);
         }
-        seal->bytes += (uint64_t)st->st_blocks * DISK_UNIT;
+        seal->bytes += on_disk;
+        if (S_ISREG(st->st_mode) && (uint64_t)st->st_size > on_disk)
+                seal->holes += (uint64_t)st->st_size - on_disk;
 }
 
 static int refuse_kind(Seal *seal, const struct stat *st)
@@ -121,11 +146,11 @@ static int open_same(Seal *seal, int dir_fd, const char *name, const struct stat
         return steal_fd(&fd);
 }
 
-static int seal_file(Seal *seal, int dir_fd, const char *name, const struct stat *st)
+static int digest_content(
+        Seal *seal, int dir_fd, const char *name, const struct stat *st, uint8_t digest[SHA256_SIZE])
 {
         _cleanup_close_ int fd = open_same(seal, dir_fd, name, st);
-        uint8_t digest[SHA256_SIZE];
-        gsize digest_size = sizeof(digest);
+        gsize digest_size = SHA256_SIZE;
         uint64_t size = 0;
         ssize_t n;
 
@@ -141,9 +166,31 @@ static int seal_file(Seal *seal, int dir_fd, const char *name, const struct stat
         if (size != (uint64_t)st->st_size)
                 return refuse(seal, "changed while it was being read");
         g_checksum_get_digest(seal->content, digest, &digest_size);
+        return 0;
+}
+
+static int seal_file(Seal *seal, int dir_fd, const char *name, const struct stat *st)
+{
+        uint8_t fresh[SHA256_SIZE];
+        const uint8_t *digest = NULL;
+        int r;
+
+        if (seal->holes > HOLES_MAX)
+                return refuse(seal,
+                        "has holes, which with those of the files before it are more than %llu GiB",
+                        HOLES_MAX >> 30);
+        /* A file can have thousands of names, and is read once. */
+        if (!has_several_names(st) || !linked_is_met(seal, st, &digest) || !digest) {
+                r = digest_content(seal, dir_fd, name, st, fresh);
+                if (r < 0)
+                        return r;
+                digest = fresh;
+                if (has_several_names(st))
+                        linked_set(seal, st, g_memdup2(fresh, sizeof(fresh)));
+        }
         record_entry(seal, 'f', st);
-        record_number(seal, size);
-        g_checksum_update(seal->entries, digest, (gssize)digest_size);
+        record_number(seal, (uint64_t)st->st_size);
+        g_checksum_update(seal->entries, digest, SHA256_SIZE);
         seal->files++;
         return 0;
 }
@@ -263,7 +310,7 @@ int tree_seal(const char *path)
         g_auto(Seal) seal = {
                 .entries = g_checksum_new(G_CHECKSUM_SHA256),
                 .content = g_checksum_new(G_CHECKSUM_SHA256),
-                .linked = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
+                .linked = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free),
                 .path = g_string_new(NULL),
                 .buffer = g_malloc(BUFFER_SIZE),
         };

@@ -451,6 +451,54 @@ static void test_counts(Scratch *s, const void *unused)
         g_assert_cmpuint(bytes, ==, expected);
 }
 
+static void make_hole(int dir, const char *name, off_t size)
+{
+        _cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+        ok(ftruncate(fd, size));
+}
+
+/* What costs nothing on the disk must not keep the seal busy for hours. */
+static void test_holes_are_limited(Scratch *s, const void *unused)
+{
+        _cleanup_close_ int tree = scratch_make_dir(s->fd, "tree", 0755);
+
+        make_hole(tree, "a", 64 << 20);
+        make_hole(tree, "b", (16LL << 30) - (32 << 20));
+        own(s, "tree");
+        assert_refused(s, "tree",
+                "refused: b: has holes, which with those of the files before it are more than 16 GiB\n");
+        make_hole(tree, "a", 15LL << 40);
+        assert_refused(s, "tree",
+                "refused: a: has holes, which with those of the files before it are more than 16 GiB\n");
+}
+
+static double seconds_of_children(void)
+{
+        struct rusage usage;
+
+        ok(getrusage(RUSAGE_CHILDREN, &usage));
+        return (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec;
+}
+
+static void test_many_names_are_read_once(Scratch *s, const void *unused)
+{
+        _cleanup_close_ int tree = scratch_make_dir(s->fd, "tree", 0755);
+        double before;
+        guint64 bytes, files;
+
+        make_hole(tree, "file", 32 << 20);
+        for (int i = 0; i < 299; i++) {
+                g_autofree char *name = g_strdup_printf("%d", i);
+
+                ok(linkat(tree, "file", tree, name, 0));
+        }
+        before = seconds_of_children();
+        g_free(seal(s, "tree", &bytes, &files));
+        g_assert_cmpuint(files, ==, 300);
+        g_assert_cmpfloat(seconds_of_children() - before, <, 10); /* each name alone: most of a minute */
+}
+
 static gboolean is_empty(Scratch *s, const char *name)
 {
         g_autofree char *path = g_build_filename(s->path, name, NULL);
@@ -671,6 +719,8 @@ int main(int argc, char **argv)
         scratch_add("/tree/seal/digest-is-of-the-content-alone", test_digest_is_of_the_content_alone, NULL);
         scratch_add("/tree/seal/any-change-changes-the-digest", test_any_change_changes_the_digest, NULL);
         scratch_add("/tree/seal/counts", test_counts, NULL);
+        scratch_add("/tree/seal/holes-are-limited", test_holes_are_limited, NULL);
+        scratch_add("/tree/seal/many-names-are-read-once", test_many_names_are_read_once, NULL);
         scratch_add("/tree/empty/anything", test_empties_anything, NULL);
         scratch_add("/tree/empty/whiteouts-of-others", test_empties_whiteouts_of_others, NULL);
         scratch_add("/tree/empty/deep", test_empties_deep, NULL);
