@@ -2,6 +2,7 @@
 #include "job.h"
 #include "instance.h"
 #include "job-queue.h"
+#include "job-seal.h"
 #include "job-unit.h"
 #include "overlay.h"
 #include "util.h"
@@ -330,7 +331,7 @@ void jobs_resume(Host *host)
 
                 g_message("Job %s (%s) goes on where it was: %s", job->id, job->row->kind, job->row->phase);
                 if (job->rule->makes_generation && !g_str_equal(job->row->boot_id, host->boot_id))
-                        job_build_discard(job, "interrupted", "host-crash", 0,
+                        job_seal_discard(job, "interrupted", "host-crash", 0,
                                 "The host went down while it ran; build again");
                 else if (g_str_equal(job->row->phase, "begun") && !job->rule->makes_generation)
                         job_requeue(job);

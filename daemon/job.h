@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A job: one piece of long work that outlives the daemon. job.c has the life of every job, job-rules.c the
  * kinds there are and what two jobs are to each other, job-queue.c the queue, job-unit.c the transient unit a
- * job runs, job-build.c what a build does, job-trash.c what the kinds that delete do.
+ * job runs, job-build.c what a build does, job-seal.c how what was filled becomes a
+ * generation, job-trash.c what the kinds that delete do.
  *
  *   queued -> running -> done | failed | cancelled | interrupted
  *
@@ -59,5 +60,3 @@ void job_build_resume(Job *job);
 void job_trash_begin(Job *job); /* also resumes: every step can be done again */
 /* Queues a job that empties what jobs which have ended left in the trash, unless there is one. */
 void job_queue_empty_trash(Host *host);
-/* Ends a build without a generation of its own: what it had made so far is deleted by a job of its own. */
-void job_build_discard(Job *job, const char *state, const char *result, int exit_status, const char *message);

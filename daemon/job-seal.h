@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the jobs that make a generation have in common. A unit fills it; what follows is the same for all:
+ *
+ *   begun   directories and staging are made, the unit that fills is started and runs
+ *   ended   its result is in the row; the unit is being stopped
+ *   seal    the seal's unit reads the tree, refuses what may not be in it, digests it and makes it durable
+ *
+ * Publishing is one transaction of the store. Whatever ends a job before that leaves the current generation
+ * as it was, and what had been made is deleted by a prune job. */
+#pragma once
+
+#include "job-unit.h"
+
+/* Handlers for the unit that fills. */
+void job_fill_started(Job *job, void *userdata);
+void job_fill_ended(Job *job, const JobUnitResult *result, void *userdata);
+void job_fill_gone(Job *job, const JobUnitResult *result, void *userdata);
+
+/* Takes up a job that was past its filling, in the phases "ended" and "seal", when the program ended.
+ * Returns: FALSE when it was not. */
+bool job_seal_resume(Job *job);
+
+/* Ends the job without a generation of its own; as cancelled, when it was. */
+void job_seal_fail(Job *job, const char *result, int exit_status, const char *message);
+/* The same, in this state. */
+void job_seal_discard(Job *job, const char *state, const char *result, int exit_status, const char *message);
+/* Queues the deletion of what the job had made so far. */
+void job_seal_drop(Job *job);
