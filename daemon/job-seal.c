@@ -51,9 +51,19 @@ void job_seal_fail(Job *job, const char *result, int exit_status, const char *me
 static void publish(Job *job, char *digest, uint64_t bytes, uint64_t files)
 {
         Overlay *overlay = overlay_by_id(job->host, job->row->overlay);
+        const GenerationRow *current = overlay_current(overlay);
         g_autoptr(GError) error = NULL;
         GenerationRow *generation;
 
+        if (current && g_str_equal(current->digest, digest)) {
+                g_autofree char *message = g_strdup_printf(
+                        "Nothing changed: what it made is equal to generation %" PRIu64 ", which stays",
+                        current->number);
+
+                g_free(digest);
+                job_seal_discard(job, "done", "success", 0, message);
+                return;
+        }
         generation = g_new0(GenerationRow, 1);
         *generation = (GenerationRow){job->row->generation, host_now(), bytes, files, digest};
         if (!overlay_publish(overlay, generation, job, &error))

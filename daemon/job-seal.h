@@ -5,8 +5,9 @@
  *   ended   its result is in the row; the unit is being stopped
  *   seal    the seal's unit reads the tree, refuses what may not be in it, digests it and makes it durable
  *
- * Publishing is one transaction of the store. Whatever ends a job before that leaves the current generation
- * as it was, and what had been made is deleted by a prune job. */
+ * Publishing is one transaction of the store; a tree that is equal to the current generation is not
+ * published. Whatever ends a job before that leaves the current generation as it was, and what had been made
+ * is deleted by a prune job. */
 #pragma once
 
 #include "job-unit.h"

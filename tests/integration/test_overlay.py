@@ -189,6 +189,37 @@ def test_digest_is_of_the_content(root, overlay):
     assert len(set(seen.values())) == 4, seen
 
 
+def test_a_build_that_changes_nothing_publishes_nothing(root, listener, instance, overlay):
+    script = "mkdir -p a/empty; echo one > a/file; ln -s file a/link; chmod 750 a; ln a/file b"
+    overlay("maps", script)
+    instance("alpha", Overlays=overlay_paths("maps"))
+    root.instance("alpha", "Mount")
+    before = root.get("overlay", "maps")
+    listener.signals(0)
+    equal = ("set -e; cp /previous/b b; mkdir a; ln -s file a/link; cp b a/file; mkdir a/empty; chmod 750 a; "
+             "touch -d @1 a/file a a/empty")
+    for which in (script, equal, "cp --archive /previous/. ."):
+        job = build_now(root, "maps", which)
+        assert (job["State"], job["Result"], job["ExitStatus"]) == ("done", "success", 0), job
+        assert "Nothing changed" in job["Message"] and "generation 1" in job["Message"], job
+        assert root.get("overlay", "maps") == {**before, "LastJob": path_of("job", job["Id"])}
+    assert not root.get("instance", "alpha")["Outdated"]
+    told = [s[3][1] for s in listener.signals(0.5) if s[2] == "PropertiesChanged"]
+    assert not [t for t in told if "Outdated" in t or "Generation" in t], told
+    wait_quiet(root)
+    assert os.listdir(overlay_dir(root, "maps")) == ["1"], "what it made is deleted"
+
+    assert build_now(root, "maps", "exit 1")["State"] == "failed"
+    assert root.get("overlay", "maps")["State"] == "failed"
+    assert "Nothing changed" in build_now(root, "maps", script)["Message"]
+    assert root.get("overlay", "maps")["State"] == "ready"
+
+    for n, change in enumerate(("chmod 640 a/file", "rmdir a/empty", "ln -sf ./file a/link", "mv b c", "echo > a/file")):
+        assert build_now(root, "maps", f"{script}; {change}")["Message"] == "", change
+        assert root.get("overlay", "maps")["Generation"] == 7 + n, change
+        assert root.get("instance", "alpha")["Outdated"]
+
+
 def test_numbers_only_grow(root, overlay):
     overlay("maps", "echo 1 > file")
     numbers = [root.get("overlay", "maps")["Generation"]]
