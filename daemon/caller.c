@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "caller.h"
+#include "message-sender.h"
 #include "sd-autoptr.h"
 
 #include <stdlib.h>
@@ -131,7 +132,8 @@ static int on_name_vanished(sd_bus_message *m, void *userdata, sd_bus_error *ret
         const char *name;
         Caller *c;
 
-        if (sd_bus_message_read(m, "s", &name) < 0 || !(c = g_hash_table_lookup(callers->by_name, name)))
+        if (!message_is_from(m, SENDER_BUS) || sd_bus_message_read(m, "s", &name) < 0 ||
+                !(c = g_hash_table_lookup(callers->by_name, name)))
                 return 0;
         g_hash_table_steal(callers->by_name, name);
         c->is_gone = true;

@@ -252,7 +252,7 @@ void host_unit_changed(const char *unit, const UnitState *state, void *userdata)
                 return;
         }
         if (g_str_has_prefix(unit, HOST_JOB_UNIT_PREFIX)) {
-                job_unit_changed(host, unit, state);
+                job_unit_changed(host, unit);
                 return;
         }
         rest = strchr(unit, '@');

@@ -18,6 +18,7 @@ struct JobUnit {
         void *userdata;
         UnitHandle *handle;
         bool is_followed; /* its states count: its start is over, or it was adopted */
+        bool is_reading;  /* its state is being asked for */
         bool was_started; /* handlers.started was called */
         bool has_ended;
         JobUnitResult result;
@@ -199,9 +200,11 @@ static void on_read(const UnitState *state, const GError *error, void *userdata)
 {
         JobUnit *u = handle_unref(userdata);
 
-        if (!u || u->has_ended)
+        if (!u)
                 return;
-        u->is_followed = true;
+        u->is_reading = false;
+        if (u->has_ended)
+                return;
         if (error) {
                 set_result(u, false, "lost", 0, g_strdup(error->message));
                 unit_ended(u);
@@ -214,27 +217,30 @@ static void on_read(const UnitState *state, const GError *error, void *userdata)
                 unit_judge(u, state);
 }
 
+/* What comes meanwhile says nothing new: systemd answers later than it told that. */
+static void unit_read(JobUnit *u)
+{
+        u->is_followed = u->is_reading = true;
+        systemd1_read(u->job->host->systemd, u->name, on_read, handle_ref(u->handle));
+}
+
 static void on_started(const char *result, const GError *error, void *userdata)
 {
-        UnitHandle *h = userdata;
-        JobUnit *u = h->unit;
+        JobUnit *u = handle_unref(userdata);
 
-        if (!u) {
-                handle_unref(h);
+        if (!u)
                 return;
-        }
         /* "exists": systemd lost its answer by executing itself anew, and the unit may be starting still. */
         if (error || !g_str_equal(result, "exists"))
                 unit_note_started(u);
         if (error) {
                 set_result(u, false, "sandbox-setup", 0, g_strdup(error->message));
-                handle_unref(h);
                 unit_ended(u);
                 return;
         }
         u->result.has_started = !g_str_equal(result, "failed");
         /* States seen so far were of the unit's birth; from here on they count. */
-        systemd1_read(u->job->host->systemd, u->name, on_read, h);
+        unit_read(u);
 }
 
 void job_unit_run(
@@ -258,7 +264,7 @@ bool job_unit_adopt(Job *job, const char *suffix, const JobUnitHandlers *handler
                 return false;
         u = job_unit_new(job, suffix, handlers, userdata);
         u->result.has_started = true;
-        systemd1_read(job->host->systemd, u->name, on_read, handle_ref(u->handle));
+        unit_read(u);
         return true;
 }
 
@@ -274,8 +280,8 @@ void job_unit_stop(JobUnit *u)
                 systemd1_stop(u->job->host->systemd, u->name, on_stop_asked, NULL);
 }
 
-void job_unit_notice(JobUnit *u, const char *name, const UnitState *state)
+void job_unit_notice(JobUnit *u, const char *name)
 {
-        if (u->is_followed && g_str_equal(name, u->name))
-                unit_judge(u, state);
+        if (u->is_followed && !u->is_reading && !u->has_ended && g_str_equal(name, u->name))
+                unit_read(u);
 }

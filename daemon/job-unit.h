@@ -37,7 +37,9 @@ void job_unit_run(
 bool job_unit_adopt(Job *job, const char *suffix, const JobUnitHandlers *handlers, void *userdata);
 /* Asks for the end of a running one, by SIGKILL: see KillSignal in sandbox.c. */
 void job_unit_stop(JobUnit *unit);
-void job_unit_notice(JobUnit *unit, const char *name, const UnitState *state);
+/* systemd told something of the unit `name`. A signal is a reason to look, no more: what a unit ended with is
+ * read from it. */
+void job_unit_notice(JobUnit *unit, const char *name);
 const char *job_unit_name(const JobUnit *unit);
 void job_unit_free(JobUnit *unit);
 

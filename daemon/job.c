@@ -341,11 +341,11 @@ void jobs_resume(Host *host)
         jobs_schedule(host);
 }
 
-void job_unit_changed(Host *host, const char *unit, const UnitState *state)
+void job_unit_changed(Host *host, const char *unit)
 {
         uint64_t id = strtoull(unit + strlen(HOST_JOB_UNIT_PREFIX), NULL, 10);
         Job *job = g_tree_lookup(host->jobs, &id);
 
         if (job && job->unit)
-                job_unit_notice(job->unit, unit, state);
+                job_unit_notice(job->unit, unit);
 }

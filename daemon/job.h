@@ -51,7 +51,7 @@ void job_announce_finished(Job *job);
 void job_requeue(Job *job);
 /* Takes up jobs that were running when the program ended. */
 void jobs_resume(Host *host);
-void job_unit_changed(Host *host, const char *unit, const UnitState *state);
+void job_unit_changed(Host *host, const char *unit);
 #define job_changed(j, ...) host_changed((j)->host, OBJECT_JOB, (j)->id, __VA_ARGS__)
 
 /* job-build.c, job-trash.c */

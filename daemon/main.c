@@ -5,6 +5,7 @@
 #include "host.h"
 #include "instance.h"
 #include "loop.h"
+#include "message-sender.h"
 #include "objects.h"
 #include "reconcile.h"
 #include "sd-autoptr.h"
@@ -42,7 +43,8 @@ static void program_fail(Program *p, const char *what, int r)
 /* Who loses the name, or the bus, has nothing to do any more; systemd starts the program again. */
 static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
-        program_fail(userdata, "The bus is gone", -ECONNRESET);
+        if (message_is_from(m, SENDER_LOCAL))
+                program_fail(userdata, "The bus is gone", -ECONNRESET);
         return 0;
 }
 

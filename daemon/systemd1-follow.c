@@ -2,6 +2,7 @@
 /* What systemd says by itself: states of units by PropertiesChanged, ends of its jobs by JobRemoved. Only
  * what was missed is asked for: the states at the start, after a reload and after systemd's own restart. */
 #include "error.h"
+#include "message-sender.h"
 #include "sd-autoptr.h"
 #include "systemd1-internal.h"
 
@@ -158,7 +159,7 @@ static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error
         UnitState *state;
         int r = sd_bus_path_decode(sd_bus_message_get_path(m), SYSTEMD_UNITS, &unit);
 
-        if (r <= 0 || !g_str_has_prefix(unit, UNIT_PREFIX))
+        if (r <= 0 || !message_is_from(m, s->owner) || !g_str_has_prefix(unit, UNIT_PREFIX))
                 return 0;
         state = unit_lookup(s, unit);
         r = sd_bus_message_skip(m, "s");
@@ -177,7 +178,7 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
         g_autoptr(GPtrArray) ended = g_ptr_array_new();
         const char *path, *unit, *result;
 
-        if (sd_bus_message_read(m, "uoss", NULL, &path, &unit, &result) < 0)
+        if (!message_is_from(m, s->owner) || sd_bus_message_read(m, "uoss", NULL, &path, &unit, &result) < 0)
                 return 0;
         for (GList *l = s->calls; l; l = l->next) {
                 Systemd1Call *c = l->data;
@@ -349,28 +350,49 @@ static int on_unit_removed(sd_bus_message *m, void *userdata, sd_bus_error *ret_
         Systemd1 *s = userdata;
         const char *unit;
 
-        if (sd_bus_message_read(m, "s", &unit) >= 0 && unit_state_is_stopped(systemd1_unit(s, unit)))
+        if (message_is_from(m, s->owner) && sd_bus_message_read(m, "s", &unit) >= 0 &&
+                unit_state_is_stopped(systemd1_unit(s, unit)))
                 g_hash_table_remove(s->units, unit);
         return 0;
 }
 
 static int on_reloading(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
+        Systemd1 *s = userdata;
         int is_active;
 
-        if (sd_bus_message_read(m, "b", &is_active) >= 0 && !is_active)
-                list_units(userdata);
+        if (message_is_from(m, s->owner) && sd_bus_message_read(m, "b", &is_active) >= 0 && !is_active)
+                list_units(s);
         return 0;
+}
+
+static void set_owner(Systemd1 *s, const char *owner)
+{
+        g_free(s->owner);
+        s->owner = *owner ? g_strdup(owner) : NULL;
+        if (s->owner)
+                subscribe(s); /* a subscription is per connection of systemd's */
 }
 
 static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
         const char *owner;
 
-        if (sd_bus_message_read(m, "sss", NULL, NULL, &owner) < 0 || !*owner)
+        if (!message_is_from(m, SENDER_BUS) || sd_bus_message_read(m, "sss", NULL, NULL, &owner) < 0)
                 return 0;
-        subscribe(userdata); /* a subscription is per connection of systemd's */
-        systemd1_resend(userdata);
+        set_owner(userdata, owner);
+        if (*owner)
+                systemd1_resend(userdata);
+        return 0;
+}
+
+/* When there is none, its coming will be told. */
+static int on_owner(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+        const char *owner;
+
+        if (!sd_bus_message_is_method_error(reply, NULL) && sd_bus_message_read(reply, "s", &owner) >= 0)
+                set_owner(userdata, owner);
         return 0;
 }
 
@@ -400,8 +422,8 @@ int systemd1_follow(Systemd1 *s)
         for (size_t i = 0; i < G_N_ELEMENTS(matches) && r >= 0; i++)
                 r = sd_bus_add_match_async(
                         s->bus, &s->slots[i], matches[i].rule, matches[i].handler, NULL, s);
-        if (r < 0)
-                return r;
-        subscribe(s);
-        return 0;
+        if (r >= 0)
+                r = sd_bus_call_method_async(s->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                        "org.freedesktop.DBus", "GetNameOwner", on_owner, s, "s", SYSTEMD_NAME);
+        return MIN(r, 0);
 }

@@ -15,6 +15,7 @@
 
 struct Systemd1 {
         sd_bus *bus;
+        char *owner;       /* systemd's unique name on the bus; NULL while it has none */
         GHashTable *units; /* name -> UnitState, owned */
         GList *calls;      /* Systemd1Call, those that are not answered yet */
         unsigned version;

@@ -373,6 +373,7 @@ void systemd1_free(Systemd1 *s)
         for (size_t i = 0; i < G_N_ELEMENTS(s->slots); i++)
                 sd_bus_slot_unref(s->slots[i]);
         g_hash_table_unref(s->units);
+        g_free(s->owner);
         sd_bus_unref(s->bus);
         g_free(s);
 }

@@ -10,6 +10,7 @@ from gi.repository import Gio, GLib
 
 NAME = "org.left4me.Host1"
 POLKIT = ("org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.PolicyKit1.Authority")
+BUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 PROMPTER = "/org/left4me/Test/Prompter"
 PROMPTER_XML = """<node><interface name="org.freedesktop.PolicyKit1.AuthenticationAgent">
   <method name="BeginAuthentication">
@@ -157,6 +158,19 @@ def end(q):
     return begun.pop(q["id"])
 
 
+def emit(q):
+    """Sends a signal to one name alone."""
+    bus.emit_signal(q["to"], q["path"], q["interface"], q["member"], parse(q["body"]))
+    bus.flush_sync(None)
+    return {}
+
+
+def own(q):
+    """Takes the service's name while the service is away, and listens to what is sent to it."""
+    bus.signal_subscribe(None, None, None, None, None, Gio.DBusSignalFlags.NO_MATCH_RULE, remember)
+    return {"reply": bus.call_sync(*BUS, "RequestName", parse(f"('{NAME}', uint32 4)"), None, 0, 10000, None).print_(True)}
+
+
 def answer(q):
     what = q["do"]
     if what == "call":
@@ -176,6 +190,10 @@ def answer(q):
         return {"prompts": [said for said, _ in prompts.values()]}
     if what == "decide":
         return decide(q)
+    if what == "emit":
+        return emit(q)
+    if what == "own":
+        return own(q)
     if what == "watch":
         bus.signal_subscribe(NAME, None, None, None, None, Gio.DBusSignalFlags.NONE, remember)
         return {"unique": bus.get_unique_name()}
