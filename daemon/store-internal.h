@@ -14,14 +14,17 @@ struct Store {
 typedef sqlite3_stmt Statement;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Statement, sqlite3_finalize)
 
-/* A value for a statement's parameter. A text must outlive the statement; a text of NULL is SQL's NULL. */
+/* A value for a statement's parameter. A text or the bytes must outlive the statement; a text of NULL is
+ * SQL's NULL. */
 typedef struct Value {
         bool is_text;
         uint64_t number;
         const char *text;
+        GBytes *bytes;
 } Value;
 #define NUMBER(value) ((Value){.number = (uint64_t)(value)})
 #define TEXT(value)   ((Value){.is_text = true, .text = (value)})
+#define BYTES(value)  ((Value){.bytes = (value)})
 
 int store_prepare_values(Store *store, const char *sql, const Value *values, size_t n_values,
         Statement **ret_statement, char **ret_message);

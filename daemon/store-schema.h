@@ -98,4 +98,10 @@ static const char *const store_migrations[] = {
         " number INTEGER NOT NULL,"
         " PRIMARY KEY (job, position)"
         ") STRICT, WITHOUT ROWID;",
+        /* 2: a table of its own, since the rows of jobs are in memory */
+        "CREATE TABLE job_log ("
+        " job INTEGER NOT NULL PRIMARY KEY REFERENCES job (id) ON DELETE CASCADE,"
+        " first TEXT NOT NULL,"
+        " lines BLOB NOT NULL"
+        ") STRICT;",
 };

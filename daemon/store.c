@@ -80,6 +80,20 @@ static int store_check_transaction(Store *store, char **ret_message)
                 store->path);
 }
 
+static int bind_value(Statement *statement, int parameter, const Value *value)
+{
+        gsize size;
+        gconstpointer data;
+
+        if (value->is_text)
+                return sqlite3_bind_text(statement, parameter, value->text, -1, SQLITE_STATIC);
+        if (!value->bytes)
+                return sqlite3_bind_int64(statement, parameter, (int64_t)value->number);
+        data = g_bytes_get_data(value->bytes, &size);
+        /* SQLite takes no data at all for its NULL. */
+        return sqlite3_bind_blob64(statement, parameter, data ?: "", size, SQLITE_STATIC);
+}
+
 int store_prepare_values(Store *store, const char *sql, const Value *values, size_t n_values,
         Statement **ret_statement, char **ret_message)
 {
@@ -92,10 +106,7 @@ int store_prepare_values(Store *store, const char *sql, const Value *values, siz
         if (sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) != SQLITE_OK)
                 return store_error(store, ret_message);
         for (size_t i = 0; i < n_values; i++) {
-                r = values[i].is_text
-                            ? sqlite3_bind_text(statement, (int)i + 1, values[i].text, -1, SQLITE_STATIC)
-                            : sqlite3_bind_int64(statement, (int)i + 1, (int64_t)values[i].number);
-                if (r != SQLITE_OK)
+                if (bind_value(statement, (int)i + 1, &values[i]) != SQLITE_OK)
                         return store_error(store, ret_message);
         }
         *ret_statement = g_steal_pointer(&statement);

@@ -119,3 +119,11 @@ int store_load_jobs(Store *store, GPtrArray **ret_rows, char **ret_message);
  * with a sentence when fewer than `n` are free. */
 int store_find_free_ports(
         Store *store, uint16_t first, uint16_t last, uint16_t *ret_ports, size_t n, char **ret_message);
+
+/* The last lines of a finished job's log, which goes when its job goes. `first` is the journal's cursor of
+ * the first of them, "" where there are none; the store does not look into `lines`. */
+int store_save_log(Store *store, uint64_t job, const char *first, GBytes *lines, char **ret_message);
+/* Returns: 1; 0 when that job has none; or negative errno with a sentence. */
+int store_load_log(Store *store, uint64_t job, char **ret_first, GBytes **ret_lines, char **ret_message);
+/* The ids (uint64_t) of the jobs that have one. */
+int store_load_logged_jobs(Store *store, GArray **ret_jobs, char **ret_message);

@@ -908,6 +908,37 @@ static void test_trouble(Fixture *f, gconstpointer data)
         assert_n_instances(store, 1);
 }
 
+static void test_log(Fixture *f, gconstpointer data)
+{
+        g_autoptr(Store) store = open_store(f->path);
+        g_autoptr(JobRow) job = job_new("build"), silent = job_new("build");
+        g_autoptr(GBytes) lines = g_bytes_new_static("a\0\xff", 3), none = g_bytes_new(NULL, 0);
+        g_autoptr(GBytes) loaded = NULL, loaded_none = NULL;
+        g_autofree char *first = NULL, *first_none = NULL;
+        g_autoptr(GArray) jobs = NULL;
+
+        g_assert_cmpint(store_save_job(store, job, NULL), ==, 0);
+        g_assert_cmpint(store_save_job(store, silent, NULL), ==, 0);
+        g_assert_cmpint(store_load_log(store, job->id, &first, &loaded, NULL), ==, 0);
+        g_assert_cmpint(store_save_log(store, job->id, "cursor", lines, NULL), ==, 0);
+        g_assert_cmpint(store_save_log(store, silent->id, "", none, NULL), ==, 0);
+        assert_refused(store_save_log(store, 4711, "", none, &message), -ENOENT, "does not accept");
+
+        /* What the journal still has later may be less. */
+        g_assert_cmpint(store_save_log(store, job->id, "", none, NULL), ==, 0);
+        g_assert_cmpint(store_load_log(store, job->id, &first, &loaded, NULL), ==, 1);
+        g_assert_cmpstr(first, ==, "cursor");
+        g_assert_true(g_bytes_equal(loaded, lines));
+        g_assert_cmpint(store_load_log(store, silent->id, &first_none, &loaded_none, NULL), ==, 1);
+        g_assert_cmpstr(first_none, ==, "");
+        g_assert_cmpuint(g_bytes_get_size(loaded_none), ==, 0);
+
+        g_assert_cmpint(store_delete_job(store, job->id, NULL), ==, 0);
+        g_assert_cmpint(store_load_logged_jobs(store, &jobs, NULL), ==, 0);
+        g_assert_cmpuint(jobs->len, ==, 1);
+        g_assert_cmpuint(g_array_index(jobs, uint64_t, 0), ==, silent->id);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -915,6 +946,7 @@ int main(int argc, char **argv)
         TEST("instance", test_instance);
         TEST("overlay", test_overlay);
         TEST("job", test_job);
+        TEST("log", test_log);
         TEST("ids-never-again", test_ids_never_again);
         TEST("taken", test_taken);
         TEST("listed-overlay", test_listed_overlay);
