@@ -116,6 +116,22 @@ int call_get_text(l4h_host *host, const ObjectType *type, const char *name, cons
         return 0;
 }
 
+int call_read_log(l4h_host *host, const ObjectType *type, const char *name, const char *cursor, uint32_t max,
+        l4h_log **ret)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        int r = call_new(host, type, name, HOST_MEMBER_ReadLog, &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "su", cursor, max);
+        if (r < 0)
+                return fail_build(host, r);
+        r = call_send(host, m, &reply);
+        if (r < 0)
+                return r;
+        r = log_read(reply, ret);
+        return r < 0 ? host_fail_reply(host, r) : 0;
+}
+
 /* Has the manager say where the object is: it has the better sentence for one that is not there. */
 static int call_locate(l4h_host *host, const ObjectType *type, const char *name, sd_bus_message **ret_reply)
 {

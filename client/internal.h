@@ -39,7 +39,7 @@ typedef struct FieldType {
 } FieldType;
 
 extern const FieldType field_string, field_bool, field_uint16, field_uint32, field_int32, field_uint64,
-        field_strings;
+        field_double, field_strings;
 extern const FieldType field_instances, field_overlays; /* object paths; char ** of names here */
 extern const FieldType field_job;                       /* object path; uint64_t here, 0 for "/" */
 
@@ -123,6 +123,11 @@ int call_queue(
         l4h_host *host, const ObjectType *type, const char *name, const char *member, uint64_t *ret_job);
 /* Calls a method that takes nothing and answers with a text, to be freed. */
 int call_get_text(l4h_host *host, const ObjectType *type, const char *name, const char *member, char **ret);
+/* Calls ReadLog. */
+int call_read_log(l4h_host *host, const ObjectType *type, const char *name, const char *cursor, uint32_t max,
+        l4h_log **ret);
+/* Returns: 0 and the lines of an answer to ReadLog, or negative errno. */
+int log_read(sd_bus_message *m, l4h_log **ret);
 /* Reads all properties of an object. `name` is ignored for the manager. */
 int call_find(l4h_host *host, const ObjectType *type, const char *name, void **ret);
 

@@ -22,6 +22,8 @@ struct l4h_job {
         Subject subject;
         char *state, *result, *message;
         int32_t exit_status;
+        double progress;
+        char *progress_text;
         Uids requesters;
         uint64_t queued_at, started_at, finished_at;
         char *unit;
@@ -83,6 +85,8 @@ const ObjectType job_type = {
                         FIELD(l4h_job, result, HOST_MEMBER_Result, string),
                         FIELD(l4h_job, message, HOST_MEMBER_Message, string),
                         FIELD(l4h_job, exit_status, HOST_MEMBER_ExitStatus, int32),
+                        FIELD(l4h_job, progress, HOST_MEMBER_Progress, double),
+                        FIELD(l4h_job, progress_text, HOST_MEMBER_ProgressText, string),
                         FIELD(l4h_job, requesters, HOST_MEMBER_Requesters, uids),
                         FIELD(l4h_job, queued_at, HOST_MEMBER_QueuedAt, uint64),
                         FIELD(l4h_job, started_at, HOST_MEMBER_StartedAt, uint64),
@@ -104,6 +108,12 @@ int l4h_job_find(l4h_host *host, uint64_t id, l4h_job **ret)
 {
         JobName name;
         return call_find(host, &job_type, job_name(name, id), (void **)ret);
+}
+
+int l4h_job_read_log(l4h_host *host, uint64_t id, const char *cursor, uint32_t max, l4h_log **ret)
+{
+        JobName name;
+        return call_read_log(host, &job_type, job_name(name, id), cursor, max, ret);
 }
 
 int l4h_job_cancel(l4h_host *host, uint64_t id)
@@ -196,6 +206,8 @@ DEFINE_STRING_GETTER(job, state)
 DEFINE_STRING_GETTER(job, result)
 DEFINE_STRING_GETTER(job, message)
 DEFINE_GETTER(job, get, int32_t, exit_status)
+DEFINE_GETTER(job, get, double, progress)
+DEFINE_STRING_GETTER(job, progress_text)
 DEFINE_GETTER(job, get, uint64_t, queued_at)
 DEFINE_GETTER(job, get, uint64_t, started_at)
 DEFINE_GETTER(job, get, uint64_t, finished_at)

@@ -5,8 +5,9 @@
  * - Every function that can fail returns 0 or a negative errno; the sentence for a person is
  * l4h_error_message() until the next call on the same l4h_host. Errors of the service are mapped:
  * NoSuchInstance, NoSuchOverlay and NoSuchJob are -ENOENT, NameTaken -EEXIST, PortTaken -EADDRINUSE,
- * InvalidName and InvalidSetting -EINVAL, InUse and Busy -EBUSY, NotReady -ENODATA, StillStarting and
- * StillStopping -EINPROGRESS, refused access -EACCES. l4h_error_name() has the rest.
+ * InvalidName and InvalidSetting -EINVAL, InUse and Busy -EBUSY, NotReady -ENODATA, CursorGone
+ * -ESTALE, StillStarting and StillStopping -EINPROGRESS, refused access -EACCES. l4h_error_name() has the
+ * rest.
  * - `ret` parameters are written only on success. Unless a comment says otherwise no argument may be NULL.
  * - The *_unref() functions take NULL and return NULL.
  * - Times are microseconds since the epoch (CLOCK_REALTIME), 0 for "not yet" or "never"; sizes are bytes.
@@ -33,6 +34,7 @@ typedef struct l4h_instance l4h_instance;
 typedef struct l4h_overlay l4h_overlay;
 typedef struct l4h_job l4h_job;
 typedef struct l4h_list l4h_list; /* all instances, overlays and jobs */
+typedef struct l4h_log l4h_log;   /* some lines of a log */
 
 /* ---- The connection ---- */
 
@@ -246,12 +248,37 @@ bool l4h_job_is_successful(const l4h_job *job); /* finished, and done what it wa
 const char *l4h_job_get_result(const l4h_job *job);
 const char *l4h_job_get_message(const l4h_job *job);
 int32_t l4h_job_get_exit_status(const l4h_job *job);
+double l4h_job_get_progress(const l4h_job *job); /* 0 to 1; negative: unknown */
+const char *l4h_job_get_progress_text(const l4h_job *job);
 uint64_t l4h_job_get_queued_at(const l4h_job *job);
 uint64_t l4h_job_get_started_at(const l4h_job *job);
 uint64_t l4h_job_get_finished_at(const l4h_job *job);
 const char *l4h_job_get_unit(const l4h_job *job);
 /* The uids of those who asked for it. Returns: how many, and an array of that many owned by the job. */
 size_t l4h_job_get_requesters(const l4h_job *job, const uint32_t **ret);
+
+/* ---- Logs ---- */
+
+/* Reads what a job's units print, on behind the cursor, from the first line when that is "": at most `max`
+ * lines, 0 for as many as the service gives at once. Returns: 0 and the lines, owned by the caller, or a
+ * negative errno, -ESTALE when there is no line with this cursor (any more). */
+int l4h_job_read_log(l4h_host *host, uint64_t id, const char *cursor, uint32_t max, l4h_log **ret);
+l4h_log *l4h_log_ref(l4h_log *log);
+l4h_log *l4h_log_unref(l4h_log *log);
+
+typedef struct l4h_line {
+        uint64_t time;
+        uint32_t priority; /* as syslog(3) counts them */
+        const void *text; /* any bytes, as printed, without the newline; owned by the log, as is the cursor */
+        size_t size;      /* of the text */
+        const char *cursor; /* to read on behind this line */
+} l4h_line;
+/* How many there are, and the one at `index` (less than that), the oldest first. */
+size_t l4h_log_count_lines(const l4h_log *log);
+l4h_line l4h_log_get_line(const l4h_log *log, size_t index);
+/* The cursor for the next call. Returns: a string owned by the log. */
+const char *l4h_log_get_next(const l4h_log *log);
+bool l4h_log_is_at_end(const l4h_log *log); /* there were no more lines by then */
 
 /* ---- Rights ---- */
 

@@ -48,6 +48,11 @@ static int uint64_read(sd_bus_message *m, void *field)
         return sd_bus_message_read_basic(m, 't', field);
 }
 
+static int double_read(sd_bus_message *m, void *field)
+{
+        return sd_bus_message_read_basic(m, 'd', field);
+}
+
 int strings_push(char ***strings, char *string)
 {
         size_t n = 0;
@@ -123,6 +128,7 @@ const FieldType field_uint16 = {"q", uint16_read};
 const FieldType field_uint32 = {"u", uint32_read};
 const FieldType field_int32 = {"i", int32_read};
 const FieldType field_uint64 = {"t", uint64_read};
+const FieldType field_double = {"d", double_read};
 const FieldType field_strings = {"as", strings_read, strings_done};
 const FieldType field_instances = {"ao", instances_read, strings_done};
 const FieldType field_overlays = {"ao", overlays_read, strings_done};

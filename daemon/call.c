@@ -50,6 +50,18 @@ int call_reply(Call *call)
         return call_end(call, answer, "success", NULL);
 }
 
+static int end_made(Call *call, sd_bus_message *answer, int r, const char *job)
+{
+        if (r < 0)
+                g_warning("Cannot make the answer to %s: %s", call->row->member, g_strerror(-r));
+        return call_end(call, r < 0 ? NULL : answer, "success", job);
+}
+
+int call_reply_message(Call *call, sd_bus_message *answer, int r)
+{
+        return end_made(call, answer, r, NULL);
+}
+
 int call_reply_strv(Call *call, char **strings)
 {
         g_autoptr(sd_bus_message) answer = NULL;
@@ -57,9 +69,7 @@ int call_reply_strv(Call *call, char **strings)
 
         if (r >= 0)
                 r = sd_bus_message_append_strv(answer, strings);
-        if (r < 0)
-                g_warning("Cannot make the answer to %s: %s", call->row->member, g_strerror(-r));
-        return call_end(call, r < 0 ? NULL : answer, "success", NULL);
+        return end_made(call, answer, r, NULL);
 }
 
 static int reply_path(Call *call, const char *prefix, const char *id, bool is_job)
@@ -72,9 +82,7 @@ static int reply_path(Call *call, const char *prefix, const char *id, bool is_jo
                 r = sd_bus_message_new_method_return(call->message, &answer);
         if (r >= 0)
                 r = sd_bus_message_append(answer, "o", path);
-        if (r < 0)
-                g_warning("Cannot make the answer to %s: %s", call->row->member, g_strerror(-r));
-        return call_end(call, r < 0 ? NULL : answer, "success", is_job ? path : NULL);
+        return end_made(call, answer, r, is_job ? path : NULL);
 }
 
 int call_reply_path(Call *call, const char *prefix, const char *id)

@@ -37,6 +37,8 @@ int call_reply(Call *call);
 int call_reply_strv(Call *call, char **strings);
 int call_reply_path(Call *call, const char *prefix, const char *id);
 int call_reply_job(Call *call, const Job *job);
+/* `answer` as the caller has made it; `r` negative: it could not be made. Takes nothing. */
+int call_reply_message(Call *call, sd_bus_message *answer, int r);
 int call_fail(Call *call, const GError *error);
 /* A HostDone for operations that answer with nothing; `userdata` is the Call. */
 void call_done(const GError *error, void *call);

@@ -99,23 +99,37 @@ static gboolean examine_job_id(Call *call, Host *host, const char *path, sd_bus_
         return TRUE;
 }
 
-/* Cancelling one's own job needs the right that started it, somebody else's needs manage-jobs. */
-static gboolean examine_cancel(Call *call, Host *host, const char *path, sd_bus_message *m, GError **error)
+static Job *find_job(Call *call, Host *host, const char *path, GError **error)
 {
         g_autofree char *id = object_path_decode(path, HOST_JOB_PREFIX);
         Job *job = job_find(host, id ? strtoull(id, NULL, 10) : 0, error);
 
         if (!job)
-                return FALSE;
+                return NULL;
         if (!g_str_equal(job->id, id)) {
                 /* "07" is not a path of job 7, and the object tree has nothing there. */
                 g_autofree char *shown = name_show(id);
 
                 g_set_error(error, HOST_ERROR, HOST_ERROR_NO_SUCH_JOB, "There is no job \"%s\"", shown);
-                return FALSE;
+                return NULL;
         }
         add_detail(call, "job", job->id);
         add_detail(call, job->row->instance ? "instance" : "overlay", job->row->subject_name);
+        return job;
+}
+
+static gboolean examine_job(Call *call, Host *host, const char *path, sd_bus_message *m, GError **error)
+{
+        return find_job(call, host, path, error) != NULL;
+}
+
+/* Cancelling one's own job needs the right that started it, somebody else's needs manage-jobs. */
+static gboolean examine_cancel(Call *call, Host *host, const char *path, sd_bus_message *m, GError **error)
+{
+        Job *job = find_job(call, host, path, error);
+
+        if (!job)
+                return FALSE;
         call->as_requester = job_has_requester(job, call_uid(call));
         call->action = call->as_requester ? job->rule->action : HOST_ACTION_PREFIX "manage-jobs";
         return TRUE;
@@ -164,6 +178,7 @@ static const GateRow rows[] = {
         {HOST_IFACE_OVERLAY,  "Delete",            "a{sv}",   ACTION("manage-overlay"),  ROW_CHANGE, examine_overlay},
 
         {HOST_IFACE_JOB,      "Cancel",            "a{sv}",   ACTION("manage-jobs"),     ROW_CHANGE, examine_cancel},
+        {HOST_IFACE_JOB,      "ReadLog",           "su",      ACTION("read-logs"),       ROW_ASK,    examine_job},
 };
 /* clang-format on */
 

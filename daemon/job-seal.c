@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job-seal.h"
+#include "job-progress.h"
 #include "job-queue.h"
 #include "job-stage.h"
 #include "job-thread.h"
@@ -136,6 +137,7 @@ static void seal_begin(Job *job)
 void job_fill_started(Job *job, void *userdata)
 {
         job_unstage(job, "");
+        job_progress_begin(job);
 }
 
 /* The result is in the store before the unit, which has it too, is stopped. */

@@ -39,6 +39,26 @@ static JobUnit *handle_unref(UnitHandle *h)
         return unit;
 }
 
+/* Each is a step of some kind of job. */
+static const char *const suffixes[] = {"", "seal", "empty"};
+
+char **job_unit_make_all_names(const Job *job)
+{
+        char **names = g_new0(char *, G_N_ELEMENTS(suffixes) + 1);
+
+        for (size_t n = 0; n < G_N_ELEMENTS(suffixes); n++)
+                names[n] = job_unit_make_name(job, suffixes[n]);
+        return names;
+}
+
+static bool is_known_suffix(const char *suffix)
+{
+        for (size_t n = 0; n < G_N_ELEMENTS(suffixes); n++)
+                if (g_str_equal(suffix, suffixes[n]))
+                        return true;
+        return false;
+}
+
 char *job_unit_make_name(const Job *job, const char *suffix)
 {
         return g_strdup_printf(HOST_JOB_UNIT_PREFIX "%s%s%s.service", job->id, *suffix ? "-" : "", suffix);
@@ -53,7 +73,7 @@ static JobUnit *job_unit_new(Job *job, const char *suffix, const JobUnitHandlers
 {
         JobUnit *u = g_new0(JobUnit, 1);
 
-        g_assert(!job->unit);
+        g_assert(!job->unit && is_known_suffix(suffix));
         u->job = job;
         u->name = job_unit_make_name(job, suffix);
         u->handlers = *handlers;

@@ -45,3 +45,5 @@ void job_unit_free(JobUnit *unit);
 
 /* Returns: "left4me-job-ID.service" or "left4me-job-ID-SUFFIX.service", owned by the caller. */
 char *job_unit_make_name(const Job *job, const char *suffix);
+/* Returns: those of all units that a job can have, whose lines are its log; a strv owned by the caller. */
+char **job_unit_make_all_names(const Job *job);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job.h"
 #include "instance.h"
+#include "job-log.h"
+#include "job-progress.h"
 #include "job-queue.h"
 #include "job-seal.h"
 #include "job-unit.h"
@@ -96,6 +98,7 @@ void job_free(Job *job)
                 return;
         g_tree_remove(job->host->jobs, &job->row->id);
         job_unit_free(job->unit);
+        job_progress_free(job->progress);
         job_row_free(job->row);
         g_free(job->id);
         g_free(job);
@@ -241,6 +244,7 @@ void job_announce_finished(Job *job)
         if (overlay)
                 overlay_changed(overlay, "State");
         drop_old(host);
+        jobs_keep_logs(host);
         jobs_schedule(host);
 }
 
@@ -338,6 +342,7 @@ void jobs_resume(Host *host)
                 else
                         steps_of(job)->resume(job);
         }
+        jobs_load_logs(host);
         jobs_schedule(host);
 }
 

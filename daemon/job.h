@@ -2,7 +2,8 @@
 /* A job: one piece of long work that outlives the daemon. job.c has the life of every job, job-rules.c the
  * kinds there are and what two jobs are to each other, job-queue.c the queue, job-unit.c the transient unit a
  * job runs, job-build.c what a build does, job-seal.c how what was filled becomes a
- * generation, job-trash.c what the kinds that delete do.
+ * generation, job-trash.c what the kinds that delete do, job-progress.c how far a job is, job-log.c what it
+ * prints.
  *
  *   queued -> running -> done | failed | cancelled | interrupted
  *
@@ -17,8 +18,10 @@ struct Job {
         Host *host;
         JobRow *row;
         const JobRule *rule;
-        char *id;             /* row->id in decimal */
-        struct JobUnit *unit; /* the transient unit at work, NULL between units; see job-unit.h */
+        char *id;                     /* row->id in decimal */
+        struct JobUnit *unit;         /* the transient unit at work, NULL between units; see job-unit.h */
+        struct JobProgress *progress; /* NULL when it has none; see job-progress.h */
+        bool is_log_seen_to; /* its last lines are put aside, as far as they could be; see job-log.h */
 };
 
 Job *job_new(Host *host, JobRow *row); /* takes the row */

@@ -23,6 +23,7 @@
         X(MOUNT_FAILED, "MountFailed", EIO)                                                                  \
         X(SANDBOX_UNAVAILABLE, "SandboxUnavailable", EOPNOTSUPP)                                             \
         X(AUTHORIZATION_UNAVAILABLE, "AuthorizationUnavailable", EACCES)                                     \
+        X(CURSOR_GONE, "CursorGone", ESTALE)                                                                 \
         X(LIMIT_REACHED, "LimitReached", EDQUOT)                                                             \
         X(NO_SPACE, "NoSpace", ENOSPC)                                                                       \
         X(STORE_FAILED, "StoreFailed", EIO)                                                                  \

@@ -72,6 +72,10 @@ static inline void list_unrefp(l4h_list **list)
 {
         l4h_list_unref(*list);
 }
+static inline void log_unrefp(l4h_log **log)
+{
+        l4h_log_unref(*log);
+}
 static inline void settings_unrefp(l4h_settings **settings)
 {
         l4h_settings_unref(*settings);
@@ -105,4 +109,4 @@ Verb verb_can, verb_configure, verb_create, verb_delete, verb_get_config, verb_l
 Verb verb_overlay_build, verb_overlay_configure, verb_overlay_create, verb_overlay_delete,
         verb_overlay_get_script, verb_overlay_list, verb_overlay_set_script, verb_overlay_show,
         verb_overlay_wipe_cache;
-Verb verb_job_cancel, verb_job_list, verb_job_show, verb_job_wait;
+Verb verb_job_cancel, verb_job_list, verb_job_log, verb_job_show, verb_job_wait;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* job list, show, wait, cancel. */
+/* job list, show, wait, log, cancel. */
 #include "ctl.h"
+#include <unistd.h>
 
 int verb_job_list(Ctl *ctl, char **arguments)
 {
@@ -50,6 +51,16 @@ static void requesters_print(const l4h_job *job)
         print_field("Asked for by", list);
 }
 
+static void progress_print(const l4h_job *job)
+{
+        double progress = l4h_job_get_progress(job);
+        _cleanup_free_ char *text = format_text(l4h_job_get_progress_text(job));
+        if (progress >= 0)
+                print_field("Progress", format("%.0f%%%s%s", 100 * progress, *text ? " - " : "", text));
+        else if (*text)
+                print_field("Progress", format("%s", text));
+}
+
 static void job_print(const l4h_job *job)
 {
         _cleanup_free_ char *what = job_describe(job);
@@ -61,6 +72,7 @@ static void job_print(const l4h_job *job)
                 print_field("Message", format_text(l4h_job_get_message(job)));
         if (l4h_job_get_exit_status(job) != 0)
                 print_field("Exit status", format("%" PRId32, l4h_job_get_exit_status(job)));
+        progress_print(job);
         requesters_print(job);
         print_field("Queued", format_time(l4h_job_get_queued_at(job)));
         print_field("Started", format_time(l4h_job_get_started_at(job)));
@@ -82,6 +94,45 @@ static int show(Ctl *ctl, uint64_t id)
 static int cancel(Ctl *ctl, uint64_t id)
 {
         return l4h_job_cancel(ctl->host, id) < 0 ? ctl_fail(ctl) : EXIT_DONE;
+}
+
+/* To a terminal goes nothing that it might obey. */
+static void line_print(const l4h_line *line, bool is_terminal)
+{
+        if (!is_terminal) {
+                fwrite(line->text, 1, line->size, stdout);
+                putchar('\n');
+                return;
+        }
+        _cleanup_free_ char *text = format("%.*s", (int)line->size, (const char *)line->text);
+        for (char *tab = text; (tab = strchr(tab, '\t'));)
+                *tab = ' ';
+        _cleanup_free_ char *shown = format_text(text);
+        puts(shown);
+}
+
+static int print_log(Ctl *ctl, uint64_t id)
+{
+        bool is_terminal = isatty(STDOUT_FILENO);
+        _cleanup_free_ char *cursor = format("%s", "");
+        for (;;) {
+                _cleanup_(log_unrefp) l4h_log *log = NULL;
+                if (l4h_job_read_log(ctl->host, id, cursor, 0, &log) < 0)
+                        return ctl_fail(ctl);
+                for (size_t i = 0; i < l4h_log_count_lines(log); i++) {
+                        l4h_line line = l4h_log_get_line(log, i);
+                        line_print(&line, is_terminal);
+                }
+                if (l4h_log_is_at_end(log))
+                        return EXIT_DONE;
+                free(cursor);
+                cursor = format("%s", l4h_log_get_next(log));
+        }
+}
+
+int verb_job_log(Ctl *ctl, char **arguments)
+{
+        return each(ctl, arguments, print_log);
 }
 
 int verb_job_show(Ctl *ctl, char **arguments)

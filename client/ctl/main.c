@@ -47,6 +47,7 @@ static const VerbRow verbs[] = {
         {"job", "list", "", 0, 0, false, verb_job_list, "List the jobs"},
         {"job", "show", "ID...", 1, ANY, false, verb_job_show, "Show jobs"},
         {"job", "wait", "ID...", 1, ANY, false, verb_job_wait, "Wait for the end of jobs"},
+        {"job", "log", "ID...", 1, ANY, true, verb_job_log, "Print what jobs print"},
         {"job", "cancel", "ID...", 1, ANY, true, verb_job_cancel, "Cancel jobs"},
 };
 #define N_VERBS (sizeof verbs / sizeof verbs[0])

@@ -35,6 +35,7 @@ CALLS = {
     "GetScript": ("overlay", ""),
     "WipeCache": ("overlay", f"({{'Wrong': <1>}},)"),
     "Cancel": ("job", f"({NONE},)"),  # Busy: it has ended
+    "ReadLog": ("job", "('', uint32 1)"),
 }
 # Configure and Delete stand in two interfaces; the overlay's are tried apart.
 OVERLAY_CALLS = {"Configure": f"({{'Wrong': <1>}},)", "Delete": f"({{'Wrong': <1>}},)"}

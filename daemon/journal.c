@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "journal.h"
+#include "util.h"
+
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <systemd/sd-journal.h>
+
+#define TEXT_MAX        (64 * 1024 - 1) /* bytes of a line; journald breaks what is printed at 48 KiB (LineMax=) */
+#define READ_MAX        (1024 * 1024) /* bytes of one journal_read() */
+#define SYNC_SOCKET     "/run/systemd/journal/io.systemd.journal"
+#define SYNC_LIMIT      10   /* seconds */
+#define FOLLOW_TEXT_MAX 512  /* bytes */
+#define FOLLOW_BACK     1000 /* lines that are there already */
+#define FOLLOW_TURN     64   /* lines */
+#define FOLLOW_POLL     2    /* seconds, where the kernel does not tell of changes */
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_journal, sd_journal_close)
+
+JournalLines *journal_lines_new(char **units, uint64_t since)
+{
+        JournalLines *which = g_new(JournalLines, 1);
+
+        *which = (JournalLines){units, since};
+        return which;
+}
+
+void journal_lines_free(JournalLines *which)
+{
+        if (!which)
+                return;
+        g_strfreev(which->units);
+        g_free(which);
+}
+
+JournalLine *journal_line_new(uint64_t time, uint32_t priority, GBytes *text, char *cursor)
+{
+        JournalLine *line = g_new(JournalLine, 1);
+
+        *line = (JournalLine){time, priority, text, cursor};
+        return line;
+}
+
+void journal_line_free(JournalLine *line)
+{
+        if (!line)
+                return;
+        g_bytes_unref(line->text);
+        g_free(line->cursor);
+        g_free(line);
+}
+
+static int match(sd_journal *journal, const char *field, const char *value)
+{
+        g_autofree char *text = g_strconcat(field, "=", value, NULL);
+
+        return sd_journal_add_match(journal, text, 0);
+}
+
+/* Not by _SYSTEMD_INVOCATION_ID: journald cannot tell it for a process that was gone before its line was
+ * read. */
+static int match_printed(sd_journal *journal, const JournalLines *which)
+{
+        int r = 0;
+
+        for (char **unit = which->units; r >= 0 && *unit; unit++)
+                r = match(journal, "_SYSTEMD_UNIT", *unit);
+        return r;
+}
+
+static int match_about(sd_journal *journal, const JournalLines *which)
+{
+        int r = match(journal, "_PID", "1");
+
+        for (char **unit = which->units; r >= 0 && *unit; unit++)
+                r = match(journal, "UNIT", *unit);
+        return r;
+}
+
+static int open_lines(const JournalLines *which, sd_journal **ret_journal)
+{
+        g_autoptr(sd_journal) journal = NULL;
+        int r = sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY);
+
+        if (r >= 0)
+                r = sd_journal_set_data_threshold(journal, TEXT_MAX);
+        if (r >= 0)
+                r = match_printed(journal, which);
+        if (r >= 0)
+                r = sd_journal_add_disjunction(journal);
+        if (r >= 0)
+                r = match_about(journal, which);
+        if (r < 0)
+                return r;
+        *ret_journal = g_steal_pointer(&journal);
+        return 0;
+}
+
+/* Returns: 0 and the field's value, valid until the journal moves on. */
+static int get_field(sd_journal *journal, const char *field, const char **ret_value, size_t *ret_size)
+{
+        const void *data;
+        size_t size, skipped = strlen(field) + 1;
+        int r = sd_journal_get_data(journal, field, &data, &size);
+
+        if (r < 0)
+                return r;
+        *ret_value = (const char *)data + skipped;
+        *ret_size = size - skipped;
+        return 0;
+}
+
+static bool is_since(sd_journal *journal, const JournalLines *which)
+{
+        uint64_t time;
+
+        return sd_journal_get_realtime_usec(journal, &time) >= 0 && time >= which->since;
+}
+
+/* Returns: NULL for an entry that is damaged, or has no text. */
+static JournalLine *take_line(sd_journal *journal)
+{
+        const char *text, *priority;
+        size_t size, priority_size;
+        uint32_t level = 6; /* info */
+        uint64_t time;
+        char *cursor;
+
+        if (sd_journal_get_realtime_usec(journal, &time) < 0 || sd_journal_get_cursor(journal, &cursor) < 0)
+                return NULL;
+        if (get_field(journal, "PRIORITY", &priority, &priority_size) >= 0 && priority_size == 1 &&
+                *priority >= '0' && *priority <= '7')
+                level = (uint32_t)(*priority - '0');
+        if (get_field(journal, "MESSAGE", &text, &size) < 0) {
+                g_free(cursor);
+                return NULL;
+        }
+        return journal_line_new(time, level, g_bytes_new(text, MIN(size, TEXT_MAX)), cursor);
+}
+
+static int seek(sd_journal *journal, const JournalLines *which, const char *cursor)
+{
+        if (!*cursor)
+                return sd_journal_seek_realtime_usec(journal, which->since);
+        /* The entry must be one of those meant: another's gives nothing. */
+        if (sd_journal_seek_cursor(journal, cursor) < 0 || sd_journal_next(journal) <= 0 ||
+                sd_journal_test_cursor(journal, cursor) <= 0 || !is_since(journal, which))
+                return -ESTALE;
+        return 0;
+}
+
+int journal_read(
+        const JournalLines *which, const char *cursor, unsigned max, GPtrArray **ret_lines, bool *ret_is_end)
+{
+        g_autoptr(sd_journal) journal = NULL;
+        g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func((GDestroyNotify)journal_line_free);
+        size_t size = 0;
+        int r = open_lines(which, &journal);
+
+        if (r >= 0)
+                r = seek(journal, which, cursor);
+        while (r >= 0 && (r = sd_journal_next(journal)) > 0) {
+                JournalLine *line;
+
+                if (lines->len == max || size >= READ_MAX)
+                        break;
+                line = is_since(journal, which) ? take_line(journal) : NULL;
+                if (!line)
+                        continue;
+                size += g_bytes_get_size(line->text) + strlen(line->cursor);
+                g_ptr_array_add(lines, line);
+        }
+        if (r < 0)
+                return r;
+        *ret_lines = g_steal_pointer(&lines);
+        *ret_is_end = r == 0;
+        return 0;
+}
+
+static void reverse(GPtrArray *array)
+{
+        for (guint n = 0; n < array->len / 2; n++) {
+                gpointer first = array->pdata[n];
+
+                array->pdata[n] = array->pdata[array->len - 1 - n];
+                array->pdata[array->len - 1 - n] = first;
+        }
+}
+
+int journal_read_tail(const JournalLines *which, size_t size, GPtrArray **ret_lines)
+{
+        g_autoptr(sd_journal) journal = NULL;
+        g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func((GDestroyNotify)journal_line_free);
+        int r = open_lines(which, &journal);
+
+        if (r >= 0)
+                r = sd_journal_seek_tail(journal);
+        while (r >= 0 && (r = sd_journal_previous(journal)) > 0 && is_since(journal, which)) {
+                JournalLine *line = take_line(journal);
+
+                if (!line)
+                        continue;
+                if (g_bytes_get_size(line->text) + 1 > size) {
+                        journal_line_free(line);
+                        break;
+                }
+                size -= g_bytes_get_size(line->text) + 1;
+                g_ptr_array_add(lines, line);
+        }
+        if (r < 0)
+                return r;
+        reverse(lines);
+        *ret_lines = g_steal_pointer(&lines);
+        return 0;
+}
+
+/* One call in Varlink, which is JSON up to a NUL byte: what journalctl --sync does. */
+static int call_synchronize(int fd)
+{
+        static const char call[] = "{\"method\":\"io.systemd.Journal.Synchronize\",\"parameters\":{}}";
+        char answer[1024];
+        size_t size = 0;
+
+        if (send(fd, call, sizeof(call), MSG_NOSIGNAL) != (ssize_t)sizeof(call))
+                return errno ? -errno : -EIO;
+        do {
+                ssize_t n = recv(fd, answer + size, sizeof(answer) - size, 0);
+
+                if (n <= 0)
+                        return n < 0 ? -errno : -ECONNRESET;
+                size += (size_t)n;
+        } while (answer[size - 1] && size < sizeof(answer));
+        return answer[size - 1] || strstr(answer, "\"error\"") ? -EPROTO : 0;
+}
+
+int journal_synchronize(void)
+{
+        static const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SYNC_SOCKET};
+        static const struct timeval limit = {.tv_sec = SYNC_LIMIT};
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
+                setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
+                connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+                return -errno;
+        return call_synchronize(fd);
+}
+
+/* Following */
+
+struct JournalFollower {
+        JournalLines *which;
+        sd_journal *journal;
+        JournalPrinted printed;
+        JournalEnded ended; /* NULL while there is no end in sight */
+        void *userdata;
+        guint watch, poll, turn; /* sources of the loop, 0: none */
+};
+
+void journal_follower_free(JournalFollower *f)
+{
+        if (!f)
+                return;
+        g_clear_handle_id(&f->watch, g_source_remove);
+        g_clear_handle_id(&f->poll, g_source_remove);
+        g_clear_handle_id(&f->turn, g_source_remove);
+        g_clear_pointer(&f->journal, sd_journal_close);
+        journal_lines_free(f->which);
+        g_free(f);
+}
+
+/* Returns: 1 when there is more to read. */
+static int read_turn(JournalFollower *f)
+{
+        int r = 1;
+
+        for (unsigned n = 0; n < FOLLOW_TURN && (r = sd_journal_next(f->journal)) > 0; n++) {
+                const char *text;
+                size_t size;
+
+                if (is_since(f->journal, f->which) && get_field(f->journal, "MESSAGE", &text, &size) >= 0)
+                        f->printed(text, MIN(size, FOLLOW_TEXT_MAX), f->userdata);
+        }
+        return r;
+}
+
+static gboolean on_turn(gpointer userdata)
+{
+        JournalFollower *f = userdata;
+        int r = read_turn(f);
+
+        if (r > 0)
+                return G_SOURCE_CONTINUE;
+        f->turn = 0;
+        if (r < 0) {
+                g_warning("Cannot read the journal's lines of %s: %s", f->which->units[0], g_strerror(-r));
+                g_clear_handle_id(&f->watch, g_source_remove);
+                g_clear_handle_id(&f->poll, g_source_remove);
+        }
+        if (f->ended)
+                f->ended(f->userdata);
+        return G_SOURCE_REMOVE;
+}
+
+/* Calls are answered first: reading has a lower priority. */
+static void take_up(JournalFollower *f)
+{
+        (void)sd_journal_process(f->journal);
+        if (!f->turn)
+                f->turn = g_idle_add(on_turn, f);
+}
+
+static gboolean on_change(gint fd, GIOCondition condition, gpointer userdata)
+{
+        take_up(userdata);
+        return G_SOURCE_CONTINUE;
+}
+
+static gboolean on_poll(gpointer userdata)
+{
+        take_up(userdata);
+        return G_SOURCE_CONTINUE;
+}
+
+static int watch(JournalFollower *f)
+{
+        int fd = sd_journal_get_fd(f->journal), events;
+
+        if (fd < 0)
+                return fd;
+        events = sd_journal_get_events(f->journal);
+        if (events < 0)
+                return events;
+        f->watch = g_unix_fd_add(fd, (GIOCondition)events, on_change, f);
+        if (sd_journal_reliable_fd(f->journal) == 0)
+                f->poll = g_timeout_add_seconds(FOLLOW_POLL, on_poll, f);
+        return 0;
+}
+
+/* To the last lines, or to the first where they are few. */
+static int seek_back(sd_journal *journal)
+{
+        int r = sd_journal_seek_tail(journal);
+
+        if (r >= 0)
+                r = sd_journal_previous_skip(journal, FOLLOW_BACK);
+        return r < 0 || r == FOLLOW_BACK ? r : sd_journal_seek_head(journal);
+}
+
+int journal_follow(
+        const JournalLines *which, JournalPrinted printed, void *userdata, JournalFollower **ret_follower)
+{
+        JournalFollower *f = g_new0(JournalFollower, 1);
+        int r;
+
+        f->which = journal_lines_new(g_strdupv(which->units), which->since);
+        f->printed = printed;
+        f->userdata = userdata;
+        r = sd_journal_open(&f->journal, SD_JOURNAL_LOCAL_ONLY);
+        if (r >= 0)
+                r = sd_journal_set_data_threshold(f->journal, FOLLOW_TEXT_MAX);
+        if (r >= 0)
+                r = match_printed(f->journal, which);
+        if (r >= 0)
+                r = match(f->journal, "_TRANSPORT", "stdout");
+        if (r >= 0)
+                r = watch(f); /* first, so that nothing is missed */
+        if (r >= 0)
+                r = seek_back(f->journal);
+        if (r < 0) {
+                journal_follower_free(f);
+                return r;
+        }
+        take_up(f);
+        *ret_follower = f;
+        return 0;
+}
+
+void journal_follower_finish(JournalFollower *f, JournalEnded ended)
+{
+        f->ended = ended;
+        take_up(f);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The one place that reads the journal. Lines are chosen by fields that journald sets itself, so that no
+ * process can put a line into the log of another: the unit that printed it, or what systemd says of that
+ * unit.
+ *
+ * journal_read() and journal_read_tail() wait for the disk and are for threads. A follower works in turns of
+ * the main loop, a few lines each, however much is printed. Each reader has an sd_journal of its own. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Which lines are meant. */
+typedef struct JournalLines {
+        char **units;
+        uint64_t since; /* none from before, in microseconds, CLOCK_REALTIME */
+} JournalLines;
+JournalLines *journal_lines_new(char **units, uint64_t since); /* takes the strv */
+void journal_lines_free(JournalLines *which);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(JournalLines, journal_lines_free)
+
+typedef struct JournalLine {
+        uint64_t time;     /* microseconds, CLOCK_REALTIME */
+        uint32_t priority; /* as syslog(3) counts them */
+        GBytes *text;      /* as printed, without the newline */
+        char *cursor;      /* reading goes on behind this line */
+} JournalLine;
+JournalLine *journal_line_new(uint64_t time, uint32_t priority, GBytes *text, char *cursor); /* takes both */
+void journal_line_free(JournalLine *line);
+
+/* Reads on behind the cursor, from the first line when it is "": at most `max` lines and about 1 MiB.
+ * Returns: 0, an array of JournalLine, and whether there are no more by now; -ESTALE when none of these lines
+ * has this cursor (any more), or another negative errno. */
+int journal_read(
+        const JournalLines *which, const char *cursor, unsigned max, GPtrArray **ret_lines, bool *ret_is_end);
+/* Reads the last whole lines that make up at most `size` bytes, newlines counted. */
+int journal_read_tail(const JournalLines *which, size_t size, GPtrArray **ret_lines);
+
+/* Waits until what was printed before is in the journal: journald reads it with a delay. For threads; some
+ * seconds at most. Returns: 0 or negative errno. */
+int journal_synchronize(void);
+
+typedef struct JournalFollower JournalFollower;
+/* `text` need not end with a NUL byte, and is cut where it is long. */
+typedef void (*JournalPrinted)(const char *text, size_t size, void *userdata);
+typedef void (*JournalEnded)(void *userdata);
+
+/* Tells what the processes of the units print by their output and errors, beginning with the last lines that
+ * are there already. Returns: 0 or negative errno. */
+int journal_follow(
+        const JournalLines *which, JournalPrinted printed, void *userdata, JournalFollower **ret_follower);
+/* Tells what the journal has by now, then calls `ended`, which may free the follower. */
+void journal_follower_finish(JournalFollower *follower, JournalEnded ended);
+void journal_follower_free(JournalFollower *follower);
