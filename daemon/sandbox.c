@@ -369,7 +369,7 @@ static const Property properties[] = {
         { "SystemCallFilter",        187, ALWAYS, write_allowed,
           "@system-service landlock_create_ruleset landlock_restrict_self" },
         { "SystemCallFilter",        187, ALWAYS, write_denied,
-          "@privileged @resources @keyring io_uring_setup io_uring_enter io_uring_register" },
+          "@privileged @resources @keyring io_uring_setup io_uring_enter io_uring_register userfaultfd" },
         /* A tool that asks for too much is told so, not killed without a word. */
         { "SystemCallErrorNumber",   209, ALWAYS, write_int, .number = EPERM },
 };

@@ -71,11 +71,16 @@ def build_now(client, name, script=None, seconds=60):
 
 
 def inside(client, overlay, program):
-    """Runs a Python program as a build; it prints JSON into /overlay/facts. Returns that."""
+    """Runs a Python program as the build of a new overlay; it prints JSON. Returns that."""
     overlay("inside", built=False)
-    now = build_now(client, "inside", f"cat > /tmp/p.py <<'END'\n{program}\nEND\npython3 /tmp/p.py > facts\n", 120)
+    return inside_build(client, "inside", program)
+
+
+def inside_build(client, name, program):
+    """The same as the next build of an overlay that is there."""
+    now = build_now(client, name, f"cat > /tmp/p.py <<'END'\n{program}\nEND\npython3 /tmp/p.py > facts; rm -rf own\n", 120)
     assert now["State"] == "done", (now, run("journalctl", f"LEFT4ME_JOB={now['Id']}", "--output=cat").stdout)
-    return json.loads((current_dir(client, "inside") / "facts").read_text())
+    return json.loads((current_dir(client, name) / "facts").read_text())
 
 
 def overlay_dir(client, name, *more):

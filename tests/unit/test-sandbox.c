@@ -246,7 +246,7 @@ static void test_hardening(void)
         assert_property(p, "SystemCallFilter",
                 "<(1 [@system-service landlock_create_ruleset landlock_restrict_self])><(0 [@privileged "
                 "@resources @keyring io_uring_setup io_uring_enter "
-                "io_uring_register])>");
+                "io_uring_register userfaultfd])>");
 }
 
 int main(int argc, char **argv)
