@@ -68,6 +68,8 @@ int call_change(l4h_host *host, const ObjectType *type, const char *name, const 
         int r = call_new(host, type, name, member, &m);
         for (size_t i = 0; r >= 0 && i < 2 && arguments->strings[i]; i++)
                 r = sd_bus_message_append(m, "s", arguments->strings[i]);
+        if (r >= 0 && arguments->number)
+                r = sd_bus_message_append(m, "t", *arguments->number);
         if (r >= 0)
                 r = call_append_options(host, m, arguments->settings);
         if (r < 0)

@@ -110,6 +110,7 @@ void strings_free(char **strings);
 /* What a call that changes something carries besides its options. */
 typedef struct CallArguments {
         const char *strings[2]; /* those that are not NULL come first, in this order */
+        const uint64_t *number; /* or NULL */
         const l4h_settings *settings;
 } CallArguments;
 

@@ -4,8 +4,8 @@
  *
  * - Every function that can fail returns 0 or a negative errno; the sentence for a person is
  * l4h_error_message() until the next call on the same l4h_host. Errors of the service are mapped:
- * NoSuchInstance, NoSuchOverlay and NoSuchJob are -ENOENT, NameTaken -EEXIST, PortTaken -EADDRINUSE,
- * InvalidName and InvalidSetting -EINVAL, InUse and Busy -EBUSY, NotReady -ENODATA, CursorGone
+ * NoSuchInstance, NoSuchOverlay, NoSuchGeneration and NoSuchJob are -ENOENT, NameTaken -EEXIST, PortTaken
+ * -EADDRINUSE, InvalidName and InvalidSetting -EINVAL, InUse and Busy -EBUSY, NotReady -ENODATA, CursorGone
  * -ESTALE, StillStarting and StillStopping -EINPROGRESS, refused access -EACCES. l4h_error_name() has the
  * rest.
  * - `ret` parameters are written only on success. Unless a comment says otherwise no argument may be NULL.
@@ -186,6 +186,11 @@ int l4h_overlay_configure(l4h_host *host, const char *name, const l4h_settings *
 int l4h_overlay_set_script(l4h_host *host, const char *name, const char *text);
 /* Returns: 0 and the text, to be freed with free(3), or a negative errno. */
 int l4h_overlay_get_script(l4h_host *host, const char *name, char **ret);
+/* Makes a generation that is kept the current one. Returns: 0 or a negative errno, -ENOENT when it is not
+ * kept. */
+int l4h_overlay_revert(l4h_host *host, const char *name, uint64_t generation);
+/* Makes an empty generation the current one. Returns: 0 or a negative errno. */
+int l4h_overlay_wipe(l4h_host *host, const char *name);
 /* Queue a job. `ret_job` may be NULL. Returns: 0 and the job's number, or a negative errno. */
 int l4h_overlay_build(l4h_host *host, const char *name, uint64_t *ret_job);
 int l4h_overlay_wipe_cache(l4h_host *host, const char *name, uint64_t *ret_job);

@@ -123,6 +123,17 @@ int l4h_overlay_build(l4h_host *host, const char *name, uint64_t *ret_job)
         return call_queue(host, &overlay_type, name, HOST_MEMBER_Build, ret_job);
 }
 
+int l4h_overlay_revert(l4h_host *host, const char *name, uint64_t generation)
+{
+        const CallArguments arguments = {.number = &generation};
+        return call_change(host, &overlay_type, name, HOST_MEMBER_Revert, &arguments, NULL);
+}
+
+int l4h_overlay_wipe(l4h_host *host, const char *name)
+{
+        return call_change(host, &overlay_type, name, HOST_MEMBER_Wipe, NULL, NULL);
+}
+
 int l4h_overlay_wipe_cache(l4h_host *host, const char *name, uint64_t *ret_job)
 {
         return call_queue(host, &overlay_type, name, HOST_MEMBER_WipeCache, ret_job);

@@ -175,6 +175,8 @@ static const GateRow rows[] = {
         {HOST_IFACE_OVERLAY,  "GetScript",         "",        ACTION("read-secrets"),    ROW_READ,   examine_overlay},
         {HOST_IFACE_OVERLAY,  "Configure",         "a{sv}",   ACTION("manage-overlay"),  ROW_CHANGE, examine_overlay},
         {HOST_IFACE_OVERLAY,  "WipeCache",         "a{sv}",   ACTION("manage-overlay"),  ROW_CHANGE, examine_overlay},
+        {HOST_IFACE_OVERLAY,  "Revert",            "ta{sv}",  ACTION("manage-overlay"),  ROW_CHANGE, examine_overlay},
+        {HOST_IFACE_OVERLAY,  "Wipe",              "a{sv}",   ACTION("manage-overlay"),  ROW_CHANGE, examine_overlay},
         {HOST_IFACE_OVERLAY,  "Delete",            "a{sv}",   ACTION("manage-overlay"),  ROW_CHANGE, examine_overlay},
 
         {HOST_IFACE_JOB,      "Cancel",            "a{sv}",   ACTION("manage-jobs"),     ROW_CHANGE, examine_cancel},

@@ -157,6 +157,8 @@ static bool may_run(Job *job)
                 return false;
         if (overlay && job->rule->waits_for_mounts && overlay_is_mounted(overlay, 0))
                 return false;
+        if (overlay && overlay->is_being_wiped)
+                return false;
         for (GTreeNode *n = g_tree_node_first(host->jobs); n; n = g_tree_node_next(n)) {
                 Job *other = g_tree_node_value(n);
                 bool is_before = job_is_running(other) || other->row->id < job->row->id;

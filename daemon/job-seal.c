@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job-seal.h"
 #include "job-progress.h"
-#include "job-queue.h"
 #include "job-stage.h"
 #include "job-thread.h"
 #include "output.h"
@@ -18,18 +17,9 @@
 void job_seal_drop(Job *job)
 {
         Overlay *overlay = overlay_by_id(job->host, job->row->overlay);
-        g_autoptr(GError) error = NULL;
-        JobRow *row;
 
-        if (!overlay || !job->row->generation)
-                return;
-        row = job_row_new();
-        row->kind = g_strdup(JOB_PRUNE);
-        row->overlay = overlay->row->id;
-        row->subject_name = g_strdup(overlay->row->name);
-        g_array_append_val(row->generations, job->row->generation);
-        if (!job_queue(job->host, row, JOB_NOBODY, &error))
-                g_warning("What job %s made stays: %s", job->id, error->message);
+        if (overlay && job->row->generation)
+                overlay_drop_generation(overlay, job->row->generation);
 }
 
 void job_seal_discard(Job *job, const char *state, const char *result, int exit_status, const char *message)

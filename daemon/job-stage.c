@@ -2,6 +2,7 @@
 #include "job-stage.h"
 #include "address-filter.h"
 #include "beneath.h"
+#include "generation-dir.h"
 #include "job-thread.h"
 #include "overlay.h"
 #include "paths.h"
@@ -12,7 +13,6 @@
 #include <inttypes.h>
 #include <pwd.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static void add_bind(Stage *s, const char *name, bool read_only)
 {
@@ -74,15 +74,6 @@ static int slot_userns(Stage *s)
         return staging_userns_new(&(IdPair){s->server_uid, user->pw_uid}, 1);
 }
 
-/* Opens overlays/<id>, making it on the way. */
-static int open_overlay(Stage *s)
-{
-        g_autofree char *name = g_strdup_printf("%" PRIu64, s->overlay);
-        _cleanup_close_ int all_fd = beneath_open(s->state_fd, DIR_OVERLAYS, O_RDONLY | O_DIRECTORY, 0);
-
-        return all_fd < 0 ? all_fd : beneath_make_dir(all_fd, name, 0, 0, 0700);
-}
-
 static int attach(Stage *s, int job_fd, int tree_fd, int userns_fd, const char *name, bool read_only)
 {
         return tree_fd < 0 ? tree_fd
@@ -110,26 +101,14 @@ static int attach_cache(Stage *s, int job_fd, int userns_fd)
         return attach(s, job_fd, fd, userns_fd, "cache", false);
 }
 
-/* The generation's directory is new: its number was never used, and nothing is in it. */
-static int make_generation(Stage *s, int overlay_fd)
-{
-        g_autofree char *name = g_strdup_printf("%" PRIu64, s->generation);
-        _cleanup_close_ int fd = -EBADF;
-
-        if (mkdirat(overlay_fd, name, 0700) < 0)
-                return fail(-errno, &s->message,
-                        "Cannot make " PATH_STATE "/" DIR_OVERLAYS "/%" PRIu64 "/%s: %s", s->overlay, name,
-                        g_strerror(errno));
-        fd = beneath_make_dir(overlay_fd, name, s->server_uid, s->server_gid, 0755);
-        return MIN(fd, 0);
-}
-
 static int stage_parts(Stage *s, int job_fd, int overlay_fd, int userns_fd)
 {
+        _cleanup_close_ int next_fd = -EBADF;
         int r = 0;
 
         if (s->parts & STAGE_NEXT)
-                r = make_generation(s, overlay_fd);
+                r = next_fd = generation_dir_make(
+                        overlay_fd, s->generation, s->server_uid, s->server_gid, &s->message);
         if (r >= 0)
                 r = attach_generation(
                         s, job_fd, overlay_fd, userns_fd, s->generation, "overlay", s->parts & STAGE_FILLED);
@@ -149,7 +128,7 @@ static int stage_all(Stage *s)
         _cleanup_close_ int overlay_fd = -EBADF, job_fd = -EBADF, userns_fd = -EBADF;
         int r;
 
-        overlay_fd = open_overlay(s);
+        overlay_fd = overlay_dir_open(s->state_fd, s->overlay);
         if (overlay_fd < 0)
                 return overlay_fd;
         r = staging_remove(s->staging_fd, s->name); /* of an earlier turn */

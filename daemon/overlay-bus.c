@@ -49,6 +49,28 @@ static int method_configure(sd_bus_message *m, void *overlay, sd_bus_error *ret_
         return call_reply(call);
 }
 
+static int method_revert(sd_bus_message *m, void *overlay, sd_bus_error *ret_error)
+{
+        Call *call;
+        g_autoptr(GError) error = NULL;
+        uint64_t generation = 0;
+
+        (void)sd_bus_message_read(m, "t", &generation); /* the gate has checked the types */
+        call = objects_take_call_without_options(m);
+        if (!call)
+                return 1;
+        return overlay_revert(overlay, generation, &error) ? call_reply(call) : call_fail(call, error);
+}
+
+static int method_wipe(sd_bus_message *m, void *overlay, sd_bus_error *ret_error)
+{
+        Call *call = objects_take_call_without_options(m);
+
+        if (call)
+                overlay_wipe(overlay, call_done, call);
+        return 1;
+}
+
 static int method_wipe_cache(sd_bus_message *m, void *overlay, sd_bus_error *ret_error)
 {
         Call *call = objects_take_call_without_options(m);
@@ -132,6 +154,10 @@ const sd_bus_vtable overlay_vtable[] = {
                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Configure", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,
                 method_configure, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Revert", SD_BUS_ARGS("t", generation, "a{sv}", options), SD_BUS_NO_RESULT,
+                method_revert, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Wipe", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_wipe,
+                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("WipeCache", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", job),
                 method_wipe_cache, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Delete", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", job),

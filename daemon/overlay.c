@@ -172,7 +172,7 @@ gboolean overlay_set_script(Overlay *o, const char *text, GError **error)
         return TRUE;
 }
 
-static JobRow *job_row_for(Overlay *o, const char *kind)
+JobRow *overlay_job_row(Overlay *o, const char *kind)
 {
         JobRow *row = job_row_new();
 
@@ -197,12 +197,12 @@ Job *overlay_build(Overlay *o, uid_t uid, GError **error)
                         o->row->name);
                 return NULL;
         }
-        return job_queue(o->host, job_row_for(o, JOB_BUILD), uid, error);
+        return job_queue(o->host, overlay_job_row(o, JOB_BUILD), uid, error);
 }
 
 Job *overlay_wipe_cache(Overlay *o, uid_t uid, GError **error)
 {
-        return job_queue(o->host, job_row_for(o, JOB_WIPE_CACHE), uid, error);
+        return job_queue(o->host, overlay_job_row(o, JOB_WIPE_CACHE), uid, error);
 }
 
 Job *overlay_delete(Overlay *o, uid_t uid, GError **error)
@@ -215,7 +215,7 @@ Job *overlay_delete(Overlay *o, uid_t uid, GError **error)
                         o->row->name, (char *)users->pdata[0], users->len > 1 ? " and others" : "");
                 return NULL;
         }
-        return job_queue(o->host, job_row_for(o, JOB_DELETE_OVERLAY), uid, error);
+        return job_queue(o->host, overlay_job_row(o, JOB_DELETE_OVERLAY), uid, error);
 }
 
 void overlay_forget(Overlay *o)
@@ -235,17 +235,6 @@ const char *overlay_state(Overlay *o)
         if (last && job_is_finished(last) && !g_str_equal(last->row->state, "done"))
                 return "failed";
         return o->row->generation ? "ready" : "empty";
-}
-
-const GenerationRow *overlay_current(Overlay *o)
-{
-        for (guint n = 0; n < o->row->generations->len; n++) {
-                const GenerationRow *g = o->row->generations->pdata[n];
-
-                if (g->number == o->row->generation)
-                        return g;
-        }
-        return NULL;
 }
 
 static int compare_names(gconstpointer a, gconstpointer b)
@@ -288,145 +277,4 @@ bool overlay_is_mounted(Overlay *o, uint64_t generation)
                 }
         }
         return false;
-}
-
-static void announce_outdated(Overlay *o)
-{
-        GHashTableIter iter;
-        gpointer value;
-
-        g_hash_table_iter_init(&iter, o->host->instances);
-        while (g_hash_table_iter_next(&iter, NULL, &value)) {
-                Instance *i = value;
-
-                for (guint n = 0; n < i->row->mounted->len; n++)
-                        if (g_array_index(i->row->mounted, LayerRef, n).overlay == o->row->id) {
-                                instance_changed(i, "Outdated");
-                                break;
-                        }
-        }
-}
-
-gboolean overlay_publish(Overlay *o, GenerationRow *generation, Job *job, GError **error)
-{
-        uint64_t before = o->row->generation;
-        char *message = NULL;
-        int r;
-
-        g_ptr_array_add(o->row->generations, generation);
-        o->row->generation = generation->number;
-        job_set_finished(job, "done", "success", 0, "");
-        r = store_begin(o->host->store, &message);
-        if (r >= 0)
-                r = store_save_overlay(o->host->store, o->row, &message);
-        if (r >= 0)
-                r = store_save_job(o->host->store, job->row, &message);
-        if (r >= 0)
-                r = store_commit(o->host->store, &message);
-        else
-                store_rollback(o->host->store);
-        if (r < 0) {
-                o->row->generation = before;
-                g_ptr_array_remove_index(o->row->generations, o->row->generations->len - 1);
-                return host_store_error(error, r, message);
-        }
-        job_announce_finished(job);
-        overlay_changed(
-                o, "State", "Generation", "Generations", "Size", "Files", "Digest", "BuiltAt", "LastJob");
-        announce_outdated(o);
-        overlay_prune(o);
-        return TRUE;
-}
-
-static bool is_in_use(Overlay *o, uint64_t generation)
-{
-        return generation == o->row->generation || overlay_is_mounted(o, generation);
-}
-
-/* Kept are the current generation, those mounted, and the newest KeepGenerations - 1 of the others.
- * Returns: the numbers of the rest. */
-static GArray *find_unneeded(Overlay *o)
-{
-        GArray *unneeded = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-        unsigned kept = 1, keep = o->row->keep_generations ?: o->host->settings->keep_generations;
-
-        for (guint n = o->row->generations->len; n > 0; n--) {
-                const GenerationRow *g = o->row->generations->pdata[n - 1];
-
-                if (!is_in_use(o, g->number) && kept++ >= keep)
-                        g_array_append_val(unneeded, g->number);
-        }
-        return unneeded;
-}
-
-static bool is_being_pruned(Overlay *o)
-{
-        return job_of_overlay(o->host, o->row->id, JOB_PRUNE, true) ||
-               job_of_overlay(o->host, o->row->id, JOB_PRUNE, false);
-}
-
-static void queue_prune(Overlay *o, const GArray *numbers)
-{
-        g_autoptr(GError) error = NULL;
-        JobRow *row;
-
-        if (numbers->len == 0)
-                return;
-        row = job_row_for(o, JOB_PRUNE);
-        g_array_append_vals(row->generations, numbers->data, numbers->len);
-        if (!job_queue(o->host, row, JOB_NOBODY, &error))
-                g_warning("Old generations of overlay \"%s\" stay: %s", o->row->name, error->message);
-}
-
-void overlay_prune(Overlay *o)
-{
-        g_autoptr(GArray) unneeded = NULL;
-
-        if (o->deletion || is_being_pruned(o))
-                return; /* the job that is there looks again when it ends */
-        unneeded = find_unneeded(o);
-        queue_prune(o, unneeded);
-}
-
-/* Whether a job that has not ended makes or deletes this generation. */
-static bool is_at_work(Overlay *o, uint64_t generation)
-{
-        for (GTreeNode *n = g_tree_node_first(o->host->jobs); n; n = g_tree_node_next(n)) {
-                const Job *job = g_tree_node_value(n);
-
-                if (job->row->overlay != o->row->id || job_is_finished(job))
-                        continue;
-                if (job->row->generation == generation)
-                        return true;
-                for (guint k = 0; k < job->row->generations->len; k++)
-                        if (g_array_index(job->row->generations, uint64_t, k) == generation)
-                                return true;
-        }
-        return false;
-}
-
-void overlay_prune_unfinished(Overlay *o, const GArray *on_disk)
-{
-        g_autoptr(GArray) unfinished = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-
-        for (guint n = 0; n < on_disk->len && !o->deletion; n++) {
-                uint64_t number = g_array_index(on_disk, uint64_t, n);
-                bool is_known = is_at_work(o, number);
-
-                for (guint k = 0; k < o->row->generations->len; k++)
-                        is_known |= ((GenerationRow *)o->row->generations->pdata[k])->number == number;
-                if (!is_known)
-                        g_array_append_val(unfinished, number);
-        }
-        queue_prune(o, unfinished);
-}
-
-void overlay_prune_all(Host *host)
-{
-        GHashTableIter iter;
-        gpointer value;
-
-        g_hash_table_iter_init(&iter, host->overlays);
-        while (g_hash_table_iter_next(&iter, NULL, &value))
-                overlay_prune(value);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* An overlay: a named set of files laid over the game, in finished, immutable generations. */
+/* An overlay: a named set of files laid over the game, in finished, immutable generations. overlay.c has its
+ * settings and its jobs, overlay-generations.c which generations there are, overlay-wipe.c the making of an
+ * empty one. */
 #pragma once
 
 #include "host.h"
@@ -8,6 +10,7 @@ struct Overlay {
         Host *host;
         OverlayRow *row;
         Job *deletion; /* queued or running */
+        bool is_being_wiped;
 };
 
 typedef struct OverlaySettings {
@@ -36,6 +39,15 @@ Job *overlay_build(Overlay *overlay, uid_t uid, GError **error);
 Job *overlay_wipe_cache(Overlay *overlay, uid_t uid, GError **error);
 /* HOST_ERROR_IN_USE while an instance lists it. */
 Job *overlay_delete(Overlay *overlay, uid_t uid, GError **error);
+/* Makes a generation that is kept the current one. HOST_ERROR_NO_SUCH_GENERATION, HOST_ERROR_BUSY. */
+gboolean overlay_revert(Overlay *overlay, uint64_t generation, GError **error);
+/* Publishes an empty generation, unless the current one is. HOST_ERROR_BUSY. */
+void overlay_wipe(Overlay *overlay, HostDone done, void *userdata);
+/* HOST_ERROR_BUSY while a job makes a generation or deletes the overlay, or is queued to, and while it is
+ * being wiped. */
+gboolean overlay_check_idle(Overlay *overlay, GError **error);
+/* A row for a job of this kind on it, owned by the caller. */
+JobRow *overlay_job_row(Overlay *overlay, const char *kind);
 /* Out of the store already: off the bus, freed. */
 void overlay_forget(Overlay *overlay);
 
@@ -47,8 +59,11 @@ const GenerationRow *overlay_current(Overlay *overlay);
 GPtrArray *overlay_users(Overlay *overlay);
 /* Whether a mount of any instance has a generation of it (0: any generation). */
 bool overlay_is_mounted(Overlay *overlay, uint64_t generation);
-/* A build finished: publishes its generation in the same transaction that ends the job. */
+/* Makes a finished generation the current one, in the same transaction that ends the job that made it; `job`
+ * is NULL when none did. Takes the row. */
 gboolean overlay_publish(Overlay *overlay, GenerationRow *generation, Job *job, GError **error);
+/* Queues a job that deletes the directory of a generation that was never published. */
+void overlay_drop_generation(Overlay *overlay, uint64_t number);
 /* Queues a job that deletes the generations nobody needs any more, if there are any. */
 void overlay_prune(Overlay *overlay);
 void overlay_prune_all(Host *host);

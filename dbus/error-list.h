@@ -8,6 +8,7 @@
         X(NO_SUCH_INSTANCE, "NoSuchInstance", ENOENT)                                                        \
         X(NO_SUCH_OVERLAY, "NoSuchOverlay", ENOENT)                                                          \
         X(NO_SUCH_JOB, "NoSuchJob", ENOENT)                                                                  \
+        X(NO_SUCH_GENERATION, "NoSuchGeneration", ENOENT)                                                    \
         X(NAME_TAKEN, "NameTaken", EEXIST)                                                                   \
         X(PORT_TAKEN, "PortTaken", EADDRINUSE)                                                               \
         X(INVALID_NAME, "InvalidName", EINVAL)                                                               \

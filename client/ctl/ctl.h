@@ -107,6 +107,6 @@ typedef int Verb(Ctl *ctl, char **arguments);
 Verb verb_can, verb_configure, verb_create, verb_delete, verb_get_config, verb_list, verb_mount, verb_reload,
         verb_reset, verb_restart, verb_set_config, verb_start, verb_status, verb_stop, verb_unmount;
 Verb verb_overlay_build, verb_overlay_configure, verb_overlay_create, verb_overlay_delete,
-        verb_overlay_get_script, verb_overlay_list, verb_overlay_set_script, verb_overlay_show,
-        verb_overlay_wipe_cache;
+        verb_overlay_get_script, verb_overlay_list, verb_overlay_revert, verb_overlay_set_script,
+        verb_overlay_show, verb_overlay_wipe, verb_overlay_wipe_cache;
 Verb verb_job_cancel, verb_job_list, verb_job_log, verb_job_show, verb_job_wait;

@@ -41,6 +41,8 @@ static const VerbRow verbs[] = {
         {"overlay", "set-script", "NAME FILE|-", 2, 2, true, verb_overlay_set_script, "Store its script"},
         {"overlay", "get-script", "NAME", 1, 1, true, verb_overlay_get_script, "Print its script"},
         {"overlay", "build", "NAME...", 1, ANY, true, verb_overlay_build, "Build with the script"},
+        {"overlay", "revert", "NAME GENERATION", 2, 2, true, verb_overlay_revert, "Go back to a generation"},
+        {"overlay", "wipe", "NAME...", 1, ANY, true, verb_overlay_wipe, "Make overlays empty"},
         {"overlay", "wipe-cache", "NAME...", 1, ANY, true, verb_overlay_wipe_cache,
                 "Delete what builds keep"},
         {"overlay", "delete", "NAME...", 1, ANY, true, verb_overlay_delete, "Delete overlays"},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* overlay list, overlay show. */
+/* overlay list, overlay show, overlay revert. */
 #include "ctl.h"
 
 int verb_overlay_list(Ctl *ctl, char **arguments)
@@ -74,4 +74,12 @@ int verb_overlay_show(Ctl *ctl, char **arguments)
                 l4h_overlay_unref(overlay);
         }
         return status;
+}
+
+int verb_overlay_revert(Ctl *ctl, char **arguments)
+{
+        uint64_t generation;
+        if (!number_parse(arguments[1], UINT64_MAX, &generation, NULL))
+                return usage_fail("'%s' is not the number of a generation.", arguments[1]);
+        return l4h_overlay_revert(ctl->host, arguments[0], generation) < 0 ? ctl_fail(ctl) : EXIT_DONE;
 }

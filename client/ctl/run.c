@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Verbs that do one thing to each instance named: start, stop, restart, mount, unmount; and to the host:
- * reload. */
+/* Verbs that do one thing to each instance or overlay named: start, stop, restart, mount, unmount, overlay
+ * wipe; and to the host: reload. */
 #include "ctl.h"
 
 static int each(Ctl *ctl, char **names, int (*call)(l4h_host *host, const char *name))
@@ -47,6 +47,11 @@ static int unmount(l4h_host *host, const char *name)
 int verb_unmount(Ctl *ctl, char **arguments)
 {
         return each(ctl, arguments, unmount);
+}
+
+int verb_overlay_wipe(Ctl *ctl, char **arguments)
+{
+        return each(ctl, arguments, l4h_overlay_wipe);
 }
 
 int verb_reload(Ctl *ctl, char **arguments)

@@ -74,7 +74,8 @@ def body(row, things):
     else:
         name = f"'{IFACE}.Manager'" if row.member in ("Get", "GetAll") else "'text'"
     arguments = {"": "", "s": f"({name},)", "ss": f"({name}, 'Version')", "t": f"(uint64 {things.job},)",
-                 "su": "('', uint32 1)", "a(os)": "(@a(os) [],)", "a{sv}": f"({BAD_OPTION},)", "sa{sv}": f"({name}, {BAD_OPTION})",
+                 "su": "('', uint32 1)", "a(os)": "(@a(os) [],)", "a{sv}": f"({BAD_OPTION},)",
+                 "sa{sv}": f"({name}, {BAD_OPTION})", "ta{sv}": f"(uint64 1, {BAD_OPTION})",
                  "ssa{sv}": f"({name}, 'script', {BAD_OPTION})"}
     return arguments[row.signature]
 

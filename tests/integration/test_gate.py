@@ -33,6 +33,8 @@ CALLS = {
     "Build": ("overlay", f"({{'Wrong': <1>}},)"),
     "SetScript": ("overlay", f"('', {{'Wrong': <1>}})"),
     "GetScript": ("overlay", ""),
+    "Revert": ("overlay", f"(uint64 1, {{'Wrong': <1>}})"),
+    "Wipe": ("overlay", f"({{'Wrong': <1>}},)"),
     "WipeCache": ("overlay", f"({{'Wrong': <1>}},)"),
     "Cancel": ("job", f"({NONE},)"),  # Busy: it has ended
     "ReadLog": ("job", "('', uint32 1)"),

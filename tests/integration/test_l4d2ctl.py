@@ -62,6 +62,16 @@ def test_overlay_and_job_verbs(arena):
     refused("job", "cancel", number)
 
 
+def test_overlay_generations(arena):
+    ctl("overlay", "wipe", "ctlmaps")
+    assert "Current: generation 2" in ctl("overlay", "show", "ctlmaps").stdout
+    ctl("overlay", "revert", "ctlmaps", "1")
+    assert "Current: generation 1" in ctl("overlay", "show", "ctlmaps").stdout
+    assert "Nothing changed" in ctl("overlay", "build", "ctlmaps").stdout
+    assert "no generation 7" in refused("overlay", "revert", "ctlmaps", "7")
+    refused("overlay", "revert", "ctlmaps", "latest", status=2)
+
+
 def test_a_build_that_fails_ends_the_tool_with_its_reason(arena):
     ctl("overlay", "set-script", "ctlmaps", "-", input="exit 7\n")
     said = refused("overlay", "build", "ctlmaps")
