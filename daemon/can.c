@@ -2,11 +2,14 @@
 #include "can.h"
 #include "gate.h"
 #include "object-path.h"
+#include "turns.h"
 
 #include "dbus/names.h"
 
 typedef struct Can {
         Call *call;
+        Turn turn;
+        guint timer, step;          /* step: the next pair's, in the loop */
         GPtrArray *paths, *members; /* char * */
         GStrvBuilder *answers;
         guint next;
@@ -30,10 +33,17 @@ static void can_finish(Can *can, const GError *error)
         g_auto(GStrv) answers = g_strv_builder_end(can->answers);
         Call *call = can->call;
 
+        if (can->timer)
+                g_source_remove(can->timer);
+        if (can->step)
+                g_source_remove(can->step);
+        if (can->check)
+                authority_check_cancel(can->check);
         probe_free(can->probe);
         g_ptr_array_unref(can->paths);
         g_ptr_array_unref(can->members);
         g_strv_builder_unref(can->answers);
+        turn_end(&can->turn);
         g_free(can);
         if (error)
                 call_fail(call, error);
@@ -61,7 +71,7 @@ static void can_answer(Can *can, const char *word)
         g_strv_builder_add(can->answers, word);
         can->next++;
         /* In a turn of its own: 256 answers in a row must not pile up on the stack. */
-        g_idle_add(can_next, can);
+        can->step = g_idle_add(can_next, can);
 }
 
 static void on_verdict(Verdict verdict, const char *message, void *userdata)
@@ -89,7 +99,8 @@ static gboolean can_next(gpointer userdata)
         const char *path, *interface;
         const GateRow *row;
 
-        if (can->next == can->paths->len) {
+        can->step = 0;
+        if (can->next == can->paths->len || can->call->caller->is_gone) {
                 can_finish(can, NULL);
                 return G_SOURCE_REMOVE;
         }
@@ -101,13 +112,31 @@ static gboolean can_next(gpointer userdata)
                 return G_SOURCE_REMOVE;
         }
         can->probe = probe_new(can, row);
-        if (can->call->caller->is_gone || !row->examine(can->probe, gate_host(gate), path, NULL, NULL))
+        if (!row->examine(can->probe, gate_host(gate), path, NULL, NULL))
                 can_answer(can, HOST_CAN_NO);
         else if (call_uid(can->call) == 0)
                 can_answer(can, HOST_CAN_YES);
         else
-                can->check = authority_check(can->call->caller->name, can->probe->action, can->probe->details,
-                        false, on_verdict, can);
+                can->check = authority_check(can->call->caller->name, call_uid(can->call), can->probe->action,
+                        can->probe->details, false, on_verdict, can);
+        return G_SOURCE_REMOVE;
+}
+
+static void can_start(void *can)
+{
+        can_next(can);
+}
+
+static gboolean on_timeout(gpointer userdata)
+{
+        Can *can = userdata;
+        g_autoptr(GError) error = g_error_new(HOST_ERROR, HOST_ERROR_LIMIT_REACHED,
+                "Can had answered %u of %u questions after %d s; ask fewer at once, and one call after "
+                "another",
+                can->next, can->paths->len, CAN_TIMEOUT);
+
+        can->timer = 0;
+        can_finish(can, error);
         return G_SOURCE_REMOVE;
 }
 
@@ -127,9 +156,12 @@ static int read_pairs(Can *can, sd_bus_message *m)
 
 int can_begin(Call *call)
 {
+        static Turns *turns;
         Can *can = g_new0(Can, 1);
         g_autoptr(GError) error = NULL;
 
+        if (!turns)
+                turns = turns_new(G_MAXUINT, 1);
         can->call = call;
         can->paths = g_ptr_array_new_with_free_func(g_free);
         can->members = g_ptr_array_new_with_free_func(g_free);
@@ -140,6 +172,7 @@ int can_begin(Call *call)
                 can_finish(can, error);
                 return 1;
         }
-        can_next(can);
+        can->timer = g_timeout_add_seconds(CAN_TIMEOUT, on_timeout, can);
+        turn_take(turns, &can->turn, call_uid(call), can_start, can);
         return 1;
 }

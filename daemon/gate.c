@@ -181,8 +181,8 @@ static void on_verdict(Verdict verdict, const char *message, void *userdata)
                 if (may_prompt && call->state == CALL_CHECKING) {
                         call->state = CALL_PROMPTING;
                         line_leave(call->gate, call);
-                        call->check = authority_check(
-                                call->caller->name, call->action, call->details, true, on_verdict, call);
+                        call->check = authority_check(call->caller->name, call->caller->uid, call->action,
+                                call->details, true, on_verdict, call);
                         break;
                 }
                 text = g_strdup_printf("%s needs authentication (%s), and nobody can be asked here",
@@ -248,8 +248,8 @@ static void on_caller_known(Caller *caller, void *userdata)
         else if (caller->uid == 0)
                 gate_allow(gate, call);
         else
-                call->check =
-                        authority_check(caller->name, call->action, call->details, false, on_verdict, call);
+                call->check = authority_check(
+                        caller->name, caller->uid, call->action, call->details, false, on_verdict, call);
 }
 
 /* The filter */

@@ -82,16 +82,19 @@ def call(q):
 
 
 def burst(q):
-    """Sends the same call `count` times without waiting, then counts the answers by error name ("" for success)."""
+    """Sends the same call `count` times, with at most `window` unanswered, and counts the answers by error name ("" for
+    success)."""
     counts = {}
+    sent = 0
 
     def answered(answer):
         name = answer.get("error", "")
         counts[name] = counts.get(name, 0) + 1
 
-    for _ in range(q["count"]):
-        send({"timeout": 60, **q}, answered)
     while sum(counts.values()) < q["count"]:
+        while sent < q["count"] and sent - sum(counts.values()) < q.get("window", q["count"]):
+            send({"timeout": 60, **q}, answered)
+            sent += 1
         GLib.MainContext.default().iteration(True)
     return {"counts": counts}
 
