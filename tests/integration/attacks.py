@@ -132,7 +132,7 @@ TABLE = [
     ("process accounting", "call(163, 0)", "EPERM", "EPERM", FILTER),
     ("ports of the machine", "call(173, 0, 1, 1)", "EPERM", "EPERM", FILTER),
     ("watch a file system", "call(300, 0, 0)", "EPERM", "EPERM", FILTER),
-    ("write and execute memory", "mapped(7)", "EPERM", None, "MemoryDenyWriteExecute="),
+    ("write and execute memory", "mapped(7)", "EPERM|EACCES", None, "MemoryDenyWriteExecute="),
     ("run in real time", "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))", "EPERM", "EPERM", "RestrictRealtime="),
     ("go before others", "os.setpriority(os.PRIO_PROCESS, 0, -19)", "EPERM|EACCES", "EPERM|EACCES", FILTER),
     ("not be chosen when memory runs out", "write('/proc/self/oom_score_adj', '-999')", "EACCES", "EACCES",

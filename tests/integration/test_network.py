@@ -9,7 +9,7 @@ import socket
 import subprocess
 
 import pytest
-from builds import I386, inside, program_replaced
+from builds import I386, current_dir, go_on, held, inside, inside_build, program_replaced  # noqa: F401
 from conftest import run
 from servers import dropin
 
@@ -93,6 +93,26 @@ def test_the_internet_and_nothing_nearer(root, overlay):
     public = {f"{kind} {address}" for kind in ("tcp", "udp") for address in ("203.0.113.7", "2001:db8:1::7")}
     assert {k for k, v in answers.items() if v == "hello"} == public, answers
     assert answers.keys() == outside.keys()
+
+
+def test_an_address_that_comes_during_a_build_is_out_of_reach_of_the_next(root, held, figure):
+    """What may be reached is known when a build starts: the one that runs meanwhile can reach it."""
+    address = "203.0.113.99"
+    program = f"ADDRESSES = ['{address}']\n{ASK}"
+    script = f"cat > /tmp/p.py <<'END'\n{program}\nEND\npython3 /tmp/p.py > facts\n"
+    job = held("early", script)
+    with contextlib.ExitStack() as stack:
+        run("ip", "address", "add", f"{address}/32", "dev", "lo")
+        stack.callback(run, "ip", "address", "delete", f"{address}/32", "dev", "lo")
+        process = subprocess.Popen(["python3", "-c", ANSWERER, address], stdout=subprocess.PIPE, text=True)
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        assert process.stdout.readline() == "ready\n"
+        go_on(root, "early")
+        assert root.wait_job(job)["State"] == "done"
+        early = json.loads((current_dir(root, "early") / "facts").read_text())
+        assert inside_build(root, "early", program) == {f"tcp {address}": "TimeoutError", f"udp {address}": "PermissionError"}
+    figure(f"an address that came to the host during a build answered that build: {early}")
 
 
 # Names
