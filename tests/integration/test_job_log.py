@@ -182,7 +182,9 @@ def test_a_cursor_of_another_log_gives_nothing(root, overlay):
     for number in (mine, other):
         wait_kept(number)
     foreign = run("journalctl", "--unit=left4me-hostd", "--lines=1", "--show-cursor", "--output=cat").stdout
-    cursors = [line[3] for line in read_all(root, other)] + [foreign.rpartition("cursor: ")[2].strip(), "kept:99", "kept:-1"]
+    earlier, later = [[line[3] for line in read_all(root, number)] for number in (mine, other)]
+    assert {refused(root, other, cursor) for cursor in earlier} == {"CursorGone"}
+    cursors = later + [foreign.rpartition("cursor: ")[2].strip(), "kept:99", "kept:-1"]
     assert len(cursors) > 5
     assert {refused(root, mine, cursor) for cursor in cursors} == {"CursorGone"}
     assert b"secret" not in b"".join(printed(read_all(root, mine)))
@@ -230,15 +232,15 @@ def test_the_last_64_kib_stay_when_the_journal_has_let_go(root, overlay):
 
 
 def test_the_last_line_is_always_kept(root, overlay):
-    """journald reads what is printed with a delay, and much is printed here before the end."""
+    """journald reads what is printed with a delay, and much is printed here right before the end."""
     overlay("maps", built=False)
     for n in range(4):
-        job = build_now(root, "maps", f"for i in {{1..3000}}; do echo line $i; done; echo the very last {n}")
-        assert job["State"] == "done", job
+        job = build_now(root, "maps", f"seq --format='line %.0f' 9000; echo the very last {n}; exit 1")
+        assert job["State"] == "failed", job
         wait_kept(job["Id"])
         with sqlite3.connect(STATE / "host.db") as store:
             (kept,) = store.execute("SELECT lines FROM job_log WHERE job = ?", (job["Id"],)).fetchone()
-        assert b"line 3000" in kept and b"the very last %d" % n in kept
+        assert b"line 9000" in kept and b"the very last %d" % n in kept
 
 
 def test_a_service_killed_before_it_has_put_the_log_aside_does_so_later(root, held):
