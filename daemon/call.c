@@ -98,10 +98,12 @@ int call_reply_job(Call *call, const Job *job)
 int call_fail(Call *call, const GError *error)
 {
         g_autoptr(sd_bus_message) answer = NULL;
+        /* What is no text cannot cross the bus, and no answer would: bytes of a file may be in it. */
+        g_autofree char *text = g_utf8_make_valid(error->message, -1);
         const char *name =
                 error->domain == HOST_ERROR ? host_error_bus_name(error->code) : SD_BUS_ERROR_FAILED;
 
-        (void)sd_bus_message_new_method_errorf(call->message, &answer, name, "%s", error->message);
+        (void)sd_bus_message_new_method_errorf(call->message, &answer, name, "%s", text);
         return call_end(call, answer, name, NULL);
 }
 
