@@ -118,8 +118,8 @@ def sequence(q):
     return {"answers": answers}
 
 
-def register_prompter():
-    """Makes this process the one that polkit asks when one of its own calls needs a password."""
+def register_prompter(pid):
+    """Makes this process the one that polkit asks when a call of that process, its own or another, needs a password."""
     def called(_bus, _sender, _path, _interface, member, arguments, invocation):
         if member == "CancelAuthentication":
             prompts.pop(arguments.unpack()[0], None)
@@ -132,8 +132,8 @@ def register_prompter():
 
     interface = Gio.DBusNodeInfo.new_for_xml(PROMPTER_XML).interfaces[0]
     bus.register_object(PROMPTER, interface, called, None, None)
-    start = int(pathlib.Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    subject = f"('unix-process', {{'pid': <uint32 {os.getpid()}>, 'start-time': <uint64 {start}>, 'uid': <{os.getuid()}>}})"
+    start = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    subject = f"('unix-process', {{'pid': <uint32 {pid}>, 'start-time': <uint64 {start}>, 'uid': <{os.getuid()}>}})"
     bus.call_sync(*POLKIT, "RegisterAuthenticationAgent", parse(f"({subject}, 'C', '{PROMPTER}')"), None, 0, 10000, None)
     return {}
 
@@ -187,9 +187,9 @@ def answer(q):
     if what == "end":
         return end(q)
     if what == "prompter":
-        return register_prompter()
+        return register_prompter(q.get("pid", os.getpid()))
     if what == "prompts":
-        spin_until(lambda: len(prompts) >= q["count"], q.get("seconds", 10))
+        spin(q["seconds"])
         return {"prompts": [said for said, _ in prompts.values()]}
     if what == "decide":
         return decide(q)

@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The gate, by real polkit rules and real uids: who is let through, and that nothing changes for who is not."""
-import json
-import pathlib
-import time
-
 import pytest
 
-from conftest import (CHALLENGE, DENIED, IFACE, PATH, STATE, BusError, Client, build, path_of, polkit_rule, run,
+from conftest import (CHALLENGE, DENIED, IFACE, PATH, STATE, BusError, Client, path_of, polkit_rule, run,
                       wait_for)
 from test_contract import rows
 
@@ -89,8 +85,11 @@ def test_each_group_gets_exactly_what_its_rules_say(root, clients, things, user,
     job = job_id(root)
     before = root.objects()
     for kind, member, body, action in every_call():
+        path = PATH if kind == "manager" else path_of(kind, job if kind == "job" else "gate")
+        word = clients(user).manager("Can", f"([(objectpath '{path}', '{member}')],)")[0][0]
         told = attempt(clients(user), kind, member, body, job)
         assert told == ("" if action in rights else CHALLENGE), (user, kind, member, action, told)
+        assert word == ("yes" if action in rights else "challenge"), (user, kind, member, word)
     assert root.objects() == before, "nothing changed"
 
 
@@ -113,6 +112,46 @@ def test_a_rule_that_says_no_is_a_plain_no(root, ada, things):
         with pytest.raises(BusError) as refusal:
             ada.objects()
         assert refusal.value.name == DENIED
+
+
+# What everybody may unless a rule says no: each row of the action inspect.
+READ_CALLS = {
+    ("org.freedesktop.DBus.Peer", "Ping"): "",
+    ("org.freedesktop.DBus.Peer", "GetMachineId"): "",
+    ("org.freedesktop.DBus.Introspectable", "Introspect"): "",
+    ("org.freedesktop.DBus.Properties", "Get"): f"('{IFACE}.Manager', 'Version')",
+    ("org.freedesktop.DBus.Properties", "GetAll"): f"('{IFACE}.Manager',)",
+    ("org.freedesktop.DBus.Properties", "Set"): f"('{IFACE}.Manager', 'Version', <''>)",
+    ("org.freedesktop.DBus.ObjectManager", "GetManagedObjects"): "",
+    (f"{IFACE}.Manager", "GetInstance"): "('gate',)",
+    (f"{IFACE}.Manager", "GetOverlay"): "('gate',)",
+    (f"{IFACE}.Manager", "GetJob"): "(uint64 {job},)",
+    (f"{IFACE}.Manager", "Can"): "(@a(os) [],)",
+}
+
+
+def test_each_read_is_refused_by_a_rule_against_it_and_by_no_other(root, ada, things):
+    job = job_id(root)
+    assert {call for call, (_, action) in rows().items() if action == "inspect"} == set(READ_CALLS)
+
+    def told(interface, member, body):
+        try:
+            ada.raw(PATH, interface, member, body.replace("{job}", str(job)))
+        except BusError as error:
+            return error.name
+        return ""
+
+    rule = 'polkit.addRule(function(action, subject) { if (action.id %s "org.left4me.host1.inspect") return polkit.Result.NO; });'
+    with polkit_rule(rule % "=="):
+        for (interface, member), body in READ_CALLS.items():
+            assert told(interface, member, body) == (IFACE + ".Error.InvalidSetting" if member == "Set" else DENIED), member
+        for kind, member, body, action in every_call():
+            assert attempt(ada, kind, member, body, job) == ("" if action in ADMIN else CHALLENGE), member
+    with polkit_rule(rule % "!="):
+        for (interface, member), body in READ_CALLS.items():
+            assert told(interface, member, body) == (IFACE + ".Error.InvalidSetting" if member == "Set" else ""), member
+        for kind, member, body, _ in every_call():
+            assert attempt(ada, kind, member, body, job) == DENIED, member
 
 
 RULE_FOR_SAM = """polkit.addRule(function(action, subject) {
