@@ -8,7 +8,7 @@ import shutil
 
 import attacks
 import pytest
-from builds import cache_dir, current_dir, go_on, held, inside_build, processes_of  # noqa: F401
+from builds import cache_dir, current_dir, go_on, held, i386_loader, inside_build, processes_of  # noqa: F401
 from conftest import STATE, BusError, daemon_pid, mounted, run, unit, wait_for
 from servers import dropin, overlay_paths, server_unit
 
@@ -53,6 +53,14 @@ def test_from_inside_a_build(root, host, overlay, figure):
     assert not attacks.judge("build", endings)
     assert unharmed(host)
     figure(f"attempts to get out of a build: {len(endings)}")
+
+
+def test_from_inside_a_build_where_i386_programs_can_run(root, host, overlay):
+    overlay("attack", "echo > kept")
+    with i386_loader():
+        endings = inside_build(root, "attack", attacks.program("build", "/overlay/own", host))
+    assert not attacks.judge("build", endings, has_i386=True)
+    assert unharmed(host)
 
 
 def test_most_attempts_get_through_without_the_protection(root, host, overlay):

@@ -9,7 +9,8 @@ import socket
 import subprocess
 
 import pytest
-from builds import I386, current_dir, go_on, held, inside, inside_build, program_replaced  # noqa: F401
+from builds import (I386, current_dir, go_on, held, i386_loader, inside, inside_build,  # noqa: F401
+                    program_replaced)
 from conftest import run
 from servers import dropin
 
@@ -227,20 +228,6 @@ print(json.dumps({"native": told(native), "i386": told(i386)}))
 
 NO_FAMILY, KILLED, REFUSED, CONNECTED = ("Address family not supported by protocol", "ended by signal 31",
                                          "Operation not permitted", "connected")
-
-
-@contextlib.contextmanager
-def i386_loader():
-    """As if i386 programs could run here."""
-    file = pathlib.Path("/lib/ld-linux.so.2")
-    was_there = file.exists()
-    if not was_there:
-        file.touch()
-    try:
-        yield
-    finally:
-        if not was_there:
-            file.unlink()
 
 
 def confined_or(otherwise):
