@@ -68,6 +68,8 @@ static void on_leftover_reset(const char *result, const GError *error, void *use
                         .working_directory = "/",
                         .has_network = true,
                         .denied = denied,
+                        .port_first = host->settings->port_first,
+                        .port_last = host->settings->port_last,
                         .time_limit = UINT64_C(10) * G_USEC_PER_SEC,
                         .stdout_fd = -1,
                 },

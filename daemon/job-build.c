@@ -31,6 +31,8 @@ static void on_staged(Job *job, void *data)
                         .working_directory = "/overlay",
                         .has_network = true,
                         .denied = s->denied,
+                        .port_first = job->host->settings->port_first,
+                        .port_last = job->host->settings->port_last,
                         .time_limit = overlay->row->time_limit ?: job->host->settings->build_time_limit,
                         .stdout_fd = -1,
                 },

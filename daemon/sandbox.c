@@ -16,6 +16,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Every i386 program needs it, and finds the host's. */
@@ -234,6 +235,12 @@ static int write_tmpfs(sd_bus_message *m, const Property *p, const SandboxSpec *
         return sd_bus_message_append(m, "(sv)", p->name, "a(ss)", 1, words[0], words[1]);
 }
 
+static int write_server_ports(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        return sd_bus_message_append(m, "(sv)", p->name, "a(iiqq)", 1, AF_UNSPEC, 0,
+                spec->port_last - spec->port_first + 1, spec->port_first);
+}
+
 /* p->number: whether the read-only ones are meant. An empty list would take away what other rows gave. */
 static int write_binds(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
 {
@@ -337,6 +344,8 @@ static const Property properties[] = {
         /* --- Whom it can talk to --- */
         /* The internet, but not this host and its networks. Never IPAddressAllow: what it lists is let through first. */
         { "IPAddressDeny",           235, WITH_NETWORK, write_denied_addresses },
+        /* No server finds its port taken, where systemd was built with BPF for that. */
+        { "SocketBindDeny",          249, WITH_NETWORK, write_server_ports },
         /* Not AF_UNIX: abstract sockets are in the host's network namespace, and through one a build could hand out
          * a descriptor that writes to its generation when that is sealed. socketpair(2) is not filtered. What i386
          * programs do is not either; see confine/. */

@@ -22,11 +22,12 @@ typedef struct SandboxSpec {
         const SandboxBind *binds;
         size_t n_binds;
         const char *working_directory;
-        bool has_network;     /* the internet, never this host and its networks */
-        const GArray *denied; /* AddressPrefix, see address-filter.h; used when has_network */
-        uint64_t time_limit;  /* microseconds */
-        int stdout_fd;        /* -1: the journal */
-        uint64_t job;         /* LEFT4ME_JOB= on every line in the journal */
+        bool has_network;               /* the internet, never this host and its networks */
+        const GArray *denied;           /* AddressPrefix, see address-filter.h; used when has_network */
+        uint16_t port_first, port_last; /* the servers'; used when has_network */
+        uint64_t time_limit;            /* microseconds */
+        int stdout_fd;                  /* -1: the journal */
+        uint64_t job;                   /* LEFT4ME_JOB= on every line in the journal */
 } SandboxSpec;
 
 /* Appends the a(sv) of StartTransientUnit(). `systemd_version` (257) picks the rows.

@@ -14,6 +14,7 @@ from test_units import SYSTEMD
 
 GONE = "ENOENT"  # nothing of that name is in sight
 SAME_USER = "ESRCH" if SYSTEMD >= 257 else "got through"  # servers share a user, and have processes apart from 257 on
+PORT = "EPERM" if SYSTEMD >= 257 else "got through"  # Debian 12's systemd was built without BPF for this
 OF_INIT = SYSTEMD < 257  # above, a server's first process is PID 1 there
 
 ROOT = "only /usr and a few files of /etc are in its root"
@@ -164,6 +165,9 @@ TABLE = [
       in (("netlink", 16, 3), ("packet", 17, 3), ("vsock", 40, 1), ("kernel crypto", 38, 5), ("bluetooth", 31, 3),
           ("XDP", 44, 3), ("key management", 15, 3), ("TIPC", 30, 1))],
     ("unix socket", "socket.socket(socket.AF_UNIX)", "EAFNOSUPPORT", None, FAMILY),
+    ("a server's port", "socket.create_server(('', HOST['port']))", PORT, PORT, "SocketBindDeny="),
+    ("a server's port of UDP", "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).bind(('', HOST['port']))", PORT, PORT,
+     "SocketBindDeny="),
     ("a port of the system", "socket.create_server(('', 80))", "EACCES", "EACCES|EPERM", "no CAP_NET_BIND_SERVICE"),
     *[(f"talk to {name}", f"socket.socket(socket.AF_UNIX, {kind}).connect('{path}')", "EAFNOSUPPORT", GONE,
        "no unix sockets in builds; none of the host's is in sight") for name, path, kind in

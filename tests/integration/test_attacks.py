@@ -9,7 +9,7 @@ import shutil
 import attacks
 import pytest
 from builds import cache_dir, current_dir, go_on, held, i386_loader, inside_build, processes_of  # noqa: F401
-from conftest import STATE, BusError, daemon_pid, mounted, run, unit, wait_for
+from conftest import PATH, STATE, BusError, daemon_pid, mounted, run, unit, wait_for
 from servers import dropin, overlay_paths, server_unit
 
 SET_UID = pathlib.Path("/usr/local/bin/left4me-test-as-root")
@@ -31,7 +31,7 @@ def host(root, instance, overlay, held):
         "layer": str(current_dir(root, "other") / "layer"), "cache": str(cache_dir(root, "other")),
         "staging": "/run/left4me/staging", "journal": str(journal), "set-uid": str(SET_UID),
         "server uid": pwd.getpwnam("left4me").pw_uid, "slot uid": pwd.getpwnam("l4d2-sandbox-9").pw_uid,
-        "daemon": daemon_pid(), "server": int(unit(server_unit("other"), "MainPID")["MainPID"]),
+        "port": root.get_all(PATH)["PortRange"][1], "daemon": daemon_pid(), "server": int(unit(server_unit("other"), "MainPID")["MainPID"]),
         "build": int(unit(building["Unit"], "MainPID")["MainPID"]),
     }
     for name in ("layer", "cache", "staging", "journal"):

@@ -120,6 +120,7 @@ CHECKS = {
     "write_identifier": lambda now: now["SyslogIdentifier"] == f"left4me-job-{JOB['id']}",
     "write_log_fields": lambda now: [bytes(f) for f in now["LogExtraFields"]] == [f"LEFT4ME_JOB={JOB['id']}".encode()],
     "write_denied_addresses": lambda now: set(FIXED_NETWORKS) <= denied_networks(now) and now["IPAddressAllow"] == [],
+    "write_server_ports": lambda now: now["SocketBindDeny"] == [(0, 0, 300, 27015)],
     "write_resolv_conf": lambda now: ("/etc/left4me/sandbox-resolv.conf", "/etc/resolv.conf", False, 0)
     in now["BindReadOnlyPaths"],
     "write_binds": lambda now: {

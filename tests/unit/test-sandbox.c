@@ -42,6 +42,7 @@ static void value_print(sd_bus_message *m, GString *to)
                 const char *s;
                 uint64_t t;
                 uint32_t u;
+                uint16_t q;
                 int i;
                 uint8_t y;
         } value;
@@ -55,6 +56,9 @@ static void value_print(sd_bus_message *m, GString *to)
                 break;
         case 'u':
                 g_string_append_printf(to, "%u", value.u);
+                break;
+        case 'q':
+                g_string_append_printf(to, "%u", value.q);
                 break;
         case 'b':
         case 'i':
@@ -116,6 +120,8 @@ static SandboxSpec spec_new(bool has_network, const GArray *denied)
                 .working_directory = "/overlay",
                 .has_network = has_network,
                 .denied = denied,
+                .port_first = 27015,
+                .port_last = 27314,
                 .time_limit = 60 * G_USEC_PER_SEC,
                 .stdout_fd = -1,
                 .job = 7,
@@ -179,6 +185,7 @@ static void test_with_network(void)
         assert_property(
                 p, "IPAddressDeny", "<[(2 [127 0 0 0] 8) (10 [252 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0] 7)]>");
         assert_property(p, "IPAddressAllow", NULL);
+        assert_property(p, "SocketBindDeny", "<[(0 0 300 27015)]>");
         assert_property(p, "PrivateNetwork", NULL);
         assert_property(p, "RestrictAddressFamilies", "<(1 [AF_INET AF_INET6])>");
         g_assert_nonnull(strstr(g_hash_table_lookup(p, "BindReadOnlyPaths"),
@@ -191,6 +198,7 @@ static void test_without_network(void)
         g_autoptr(GHashTable) p = properties_of(&spec, 252);
         assert_property(p, "PrivateNetwork", "<1>");
         assert_property(p, "IPAddressDeny", NULL);
+        assert_property(p, "SocketBindDeny", NULL);
         assert_property(p, "RestrictAddressFamilies", "<(1 [AF_UNIX])>");
         g_assert_null(strstr(g_hash_table_lookup(p, "BindReadOnlyPaths"), "resolv.conf"));
 }
