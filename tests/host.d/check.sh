@@ -104,8 +104,8 @@ verb_check() {
     check_outer "$@"
     check_reports
     if ((check_failed)); then
-        echo "the journal of the host: journalctl -D $host/root/var/log/journal"
         machine_down
+        echo "the journal of the host: $("${kind}_journal")"
         started=
     else
         to_nothing

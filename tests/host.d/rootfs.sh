@@ -1,27 +1,30 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2154,SC2034
 #
-# What is fetched and kept between runs: packages on this machine, a bare system for each release, the
-# game server. A change of this file makes the systems anew.
+# What is fetched and kept between runs: packages on this machine, a bare system for each release, its
+# kernel, the game server. A change of this file makes the systems anew.
 
 # Needed on this machine: to build, to make and boot hosts, to run the tests that stand outside.
 machine_packages=(gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libglib2.0-dev
-    libpolkit-gobject-1-dev libmount-dev libsqlite3-dev mmdebstrap systemd-container
-    debian-archive-keyring procps util-linux python3-pytest)
+    libpolkit-gobject-1-dev libmount-dev libsqlite3-dev mmdebstrap debian-archive-keyring procps
+    util-linux python3-pytest)
 
 # Needed in a host: what left4me host runs on, then what the tests use.
 host_packages=(systemd systemd-sysv dbus polkitd libpam-systemd util-linux libglib2.0-0
     libpolkit-gobject-1-0 libmount1 libsqlite3-0 zlib1g ca-certificates
     procps iproute2 nftables qstat socat python3 python3-pytest python3-gi gir1.2-glib-2.0 strace less
-    unzip zip 7zip attr e2fsprogs libasan8 libubsan1)
+    unzip zip 7zip attr e2fsprogs libasan8 libubsan1 kmod openssh-server)
 
 # What has no work in a container, or would work at times of its own choosing.
 masked_units=(systemd-modules-load.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer
     fstrim.timer e2scrub_all.timer e2scrub_reap.service systemd-pstore.service
-    console-getty.service getty@.service)
+    console-getty.service getty@.service ssh.service ssh.socket)
 
 # The part of OpenArena that a dedicated server needs.
 game_packages=(ioquake3-server openarena-server openarena-data openarena-081-maps openarena-085-data)
+
+# The kernel of a machine in emulation: small, with ext4 and NVMe built in.
+kernel_package=linux-image-cloud-amd64
 
 packages_missing() {
     local package
@@ -86,16 +89,18 @@ rootfs_build() {
     done
 }
 
-# Makes, once, the bare system of the release and the game's files.
+# Makes, once, the bare system of the release, the game's files, and its kernel where that is asked for.
 rootfs_make() {
     local fd
     rootfs=$cache/rootfs/$release-$(sha256sum <"$tree/tests/host.d/rootfs.sh" | cut -c 1-8)
     game=$cache/game/$release-$(sha256sum <<<"${game_packages[*]}" | cut -c 1-8)
-    mkdir -p "$cache/rootfs" "$cache/game"
+    kernel=$cache/kernel/$release-$(sha256sum <<<"$kernel_package" | cut -c 1-8)
+    mkdir -p "$cache"/{rootfs,game,kernel}
     exec {fd}>"$cache/rootfs/$release.lock"
     flock "$fd"
     keep "$rootfs" "making a bare $release" rootfs_build
     keep "$game" "fetching the game" game_fetch
+    [[ $kind != vm ]] || keep "$kernel" "fetching a kernel" kernel_fetch
     exec {fd}>&-
 }
 
@@ -111,12 +116,12 @@ keep() {
     find "$kind" -mindepth 1 -maxdepth 1 -type d -mtime +7 -exec rm -rf --one-file-system {} +
 }
 
-# Lays the game's packages out side by side, PACKAGE/usr/..., with an apt of their own, so that it is the
-# release's packages that come, whatever this machine runs.
-game_fetch() {
-    local target=$1 apt=$cache/game/$release.apt package
-    rm -rf "$target" "$apt"
-    mkdir -p "$target" "$apt/lists/partial" "$apt/cache/archives/partial"
+# Sets up an apt of its own, so that it is the release's packages that come, whatever this machine runs.
+# $1: its directory. Whoever calls has a local APT_CONFIG.
+release_apt() {
+    local apt=$1
+    rm -rf "$apt"
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
     release_sources >"$apt/sources.list"
     release_apt_settings >"$apt/apt.conf"
     cat >>"$apt/apt.conf" <<EOF
@@ -128,11 +133,35 @@ Dir::Etc::sourceparts "-";
 Dir::Etc::preferencesparts "-";
 APT::Sandbox::User "root";
 EOF
-    local -x APT_CONFIG=$apt/apt.conf
-    apt-get update || return
+    APT_CONFIG=$apt/apt.conf
+    apt-get update
+}
+
+# Lays the game's packages out side by side, PACKAGE/usr/...
+game_fetch() {
+    local target=$1 apt=$1.apt package
+    local -x APT_CONFIG
+    rm -rf "$target"
+    release_apt "$apt" || return
     (cd "$apt" && apt-get download "${game_packages[@]}") || return
     for package in "${game_packages[@]}"; do
+        mkdir -p "$target/$package"
         dpkg-deb -x "$apt/$package"_*.deb "$target/$package" || return
     done
+    rm -r "$apt"
+}
+
+# boot/vmlinuz-VERSION and lib/modules/VERSION. The package is unpacked, not installed: that would make an
+# initial ramdisk, which is not needed.
+kernel_fetch() {
+    local target=$1 apt=$1.apt package
+    local -x APT_CONFIG
+    rm -rf "$target"
+    release_apt "$apt" || return
+    package=$(apt-cache depends "$kernel_package" | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
+    (cd "$apt" && apt-get download "$package") || return
+    dpkg-deb -x "$apt/$package"_*.deb "$target" || return
+    [[ -d $target/lib ]] || ln -s usr/lib "$target/lib"
+    depmod -b "$target" "${package#linux-image-}" || return
     rm -r "$apt"
 }
