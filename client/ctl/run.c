@@ -2,6 +2,9 @@
 /* Verbs that do one thing to each instance or overlay named: start, stop, restart, mount, unmount, overlay
  * wipe; and to the host: reload. */
 #include "ctl.h"
+#include <systemd/sd-bus.h>
+
+#define TRIES 3
 
 static int each(Ctl *ctl, char **names, int (*call)(l4h_host *host, const char *name))
 {
@@ -27,16 +30,31 @@ int verb_restart(Ctl *ctl, char **arguments)
         return each(ctl, arguments, l4h_instance_restart);
 }
 
+/* Where the service ends in the middle, the next call starts it again, and it goes on from what is there. A
+ * unit whose mount fails by that would not start its server. */
+static int persist(l4h_host *host, const char *name, int (*call)(l4h_host *host, const char *name))
+{
+        int r = call(host, name);
+        for (int i = 1; i < TRIES && r < 0 && strcmp(l4h_error_name(host), SD_BUS_ERROR_NO_REPLY) == 0; i++)
+                r = call(host, name);
+        return r;
+}
+
+static int mount(l4h_host *host, const char *name)
+{
+        return persist(host, name, l4h_instance_mount);
+}
+
 int verb_mount(Ctl *ctl, char **arguments)
 {
-        return each(ctl, arguments, l4h_instance_mount);
+        return each(ctl, arguments, mount);
 }
 
 /* At shutdown the service may be gone before the mount units stop (ordering them would deadlock), and it is
  * not started any more. systemd then unmounts by itself. */
 static int unmount(l4h_host *host, const char *name)
 {
-        int r = l4h_instance_unmount(host, name);
+        int r = persist(host, name, l4h_instance_unmount);
         if (r < 0 && l4h_error_is_unreachable(host) && system_is_stopping()) {
                 printf("The system is going down: %s is left for systemd to unmount.\n", name);
                 return 0;
