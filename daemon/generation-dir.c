@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "generation-dir.h"
 #include "beneath.h"
+#include "fault.h"
 #include "paths.h"
 #include "util.h"
 
@@ -24,6 +25,7 @@ int generation_dir_make(
                          ? -errno
                          : beneath_make_dir(overlay_fd, name, server_uid, server_gid, 0755);
 
+        fault_point(FAULT_GENERATION_MADE);
         return fd >= 0 ? fd
                        : fail(fd, ret_message, "Cannot make the directory of generation %s: %s", name,
                                  g_strerror(-fd));

@@ -9,6 +9,7 @@
  *   unmount  unmounted; when it is busy: who holds it is found out
  *
  * Never waited for in here: a job of systemd's, except that of the unit that finds who holds a mount. */
+#include "fault.h"
 #include "instance.h"
 #include "job-queue.h"
 #include "mount-work.h"
@@ -64,6 +65,7 @@ static void mount_call_finish(MountCall *c, GError *error)
         Instance *i = c->instance;
 
         g_assert(g_queue_peek_head(&i->mount_calls) == c);
+        fault_point(FAULT_MOUNT_FINISHED);
         g_queue_pop_head(&i->mount_calls);
         /* Who asked for something that cannot be is told; the instance has no trouble by that. */
         if (c->by_unit || c->step != STEP_NONE) {
@@ -195,14 +197,17 @@ static void step_ended(GObject *source, GAsyncResult *result, gpointer userdata)
                 i->is_mounted = false; /* somebody took it, and the kernel's word of it is on its way */
                 return mount_call_next(i);
         case STEP_UNMOUNT:
+                fault_point(FAULT_UNMOUNT_ENDED);
                 i->is_mounted = c->work.result < 0;
                 if (c->work.result == -EBUSY)
                         return find_holders(c);
                 if (c->work.result < 0)
                         return mount_call_finish(c, work_error(c));
                 forget_mount(i);
+                fault_point(FAULT_UNMOUNT_SAVED);
                 return c->is_mount ? mount_call_next(i) : mount_call_finish(c, NULL);
         case STEP_MOUNT:
+                fault_point(FAULT_MOUNT_ENDED);
                 if (c->work.result < 0)
                         forget_mount(i);
                 else
@@ -243,6 +248,7 @@ static void on_ports_allowed(const char *result, const GError *error, void *user
 
         if (error)
                 return mount_call_finish(c, g_error_copy(error));
+        fault_point(FAULT_MOUNT_PORTS_ALLOWED);
         /* They may have been changed meanwhile. */
         i->has_ports_applied = memcmp(c->ports, i->row->ports, sizeof(c->ports)) == 0;
         mount_call_next(i);
@@ -294,6 +300,7 @@ static void mount_next(MountCall *c)
                 return allow_ports(c);
         if (!save_mounted(i, plan, i->row->revision, by_hand, &error))
                 return mount_call_finish(c, error);
+        fault_point(FAULT_MOUNT_SAVED);
         g_clear_pointer(&c->work.plan, g_array_unref);
         c->work.plan = g_steal_pointer(&plan);
         g_free(c->work.config);
@@ -346,6 +353,7 @@ static void mount_call_queue(Instance *i, bool is_mount, bool by_unit, HostDone 
 {
         MountCall *c = g_new0(MountCall, 1);
 
+        fault_point(FAULT_MOUNT_ASKED);
         c->instance = i;
         c->is_mount = is_mount;
         c->by_unit = by_unit;

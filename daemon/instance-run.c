@@ -8,6 +8,7 @@
  *   restart  other layers needed, or not running: stop of the mount unit, then start; else the server alone
  *
  * The caller is answered when the chain ends, or after 20 s with "still at it", while the chain goes on. */
+#include "fault.h"
 #include "instance.h"
 
 #include "dbus/names.h"
@@ -103,11 +104,13 @@ static void on_attempts_ended(const char *result, const GError *error, void *use
         Instance *i = op->instance;
 
         log_failure(result, error, NULL);
+        fault_point(FAULT_START_GIVEN_UP);
         if (!op->was_enabled) {
                 g_autoptr(GError) store_error = NULL;
 
                 if (!save_enabled(i, false, &store_error))
                         g_warning("%s", store_error->message);
+                fault_point(FAULT_START_TAKEN_BACK);
                 systemd1_disable(i->host->systemd, i->server_unit, log_failure, NULL);
         }
         op_finish(op, g_steal_pointer(&op->error));
@@ -117,6 +120,7 @@ static void on_attempts_ended(const char *result, const GError *error, void *use
 static void start_failed(InstanceOp *op, GError *error)
 {
         op->error = error;
+        fault_point(FAULT_START_FAILED);
         systemd1_stop(op->instance->host->systemd, op->instance->mount_unit, on_attempts_ended, op);
 }
 
@@ -134,6 +138,7 @@ static void on_started(const char *result, const GError *error, void *userdata)
         InstanceOp *op = userdata;
         Instance *i = op->instance;
 
+        fault_point(FAULT_START_ENDED);
         if (error)
                 return start_failed(op, g_error_copy(error));
         if (g_str_equal(result, "done"))
@@ -153,7 +158,9 @@ static void on_start_reset(const char *result, const GError *error, void *userda
 
         if (error)
                 return start_failed(op, g_error_copy(error));
+        fault_point(FAULT_START_RESET);
         systemd1_start(op->instance->host->systemd, op->instance->server_unit, on_started, op);
+        fault_point(FAULT_START_SENT);
 }
 
 static void on_enabled(const char *result, const GError *error, void *userdata)
@@ -162,6 +169,7 @@ static void on_enabled(const char *result, const GError *error, void *userdata)
 
         if (error)
                 return start_failed(op, g_error_copy(error));
+        fault_point(FAULT_START_ENABLED);
         /* A person's start counts anew: what systemd held against it is forgotten. */
         systemd1_reset_failed(op->instance->host->systemd, op->instance->server_unit, on_start_reset, op);
 }
@@ -174,6 +182,7 @@ static void start_now(InstanceOp *op)
         g_clear_error(&i->mount_error);
         if (!save_enabled(i, true, &error))
                 return op_finish(op, error);
+        fault_point(FAULT_START_SAVED);
         systemd1_enable(i->host->systemd, i->server_unit, on_enabled, op);
 }
 
@@ -201,6 +210,7 @@ static void on_stop_refreshed(const char *result, const GError *error, void *use
         InstanceOp *op = userdata;
         Instance *i = op->instance;
 
+        fault_point(FAULT_STOP_REFRESHED);
         if (error)
                 op_finish(op, g_error_copy(error));
         else if (i->is_mounted && i->mount_error)
@@ -218,6 +228,7 @@ static void on_stop_reset(const char *result, const GError *error, void *userdat
 
         if (error)
                 return op_finish(op, g_error_copy(error));
+        fault_point(FAULT_STOP_RESET);
         systemd1_refresh(op->instance->host->systemd, op->instance->server_unit, on_stop_refreshed, op);
 }
 
@@ -241,6 +252,7 @@ static void on_stopped(const char *result, const GError *error, void *userdata)
 
         if (failure)
                 return op_finish(op, failure);
+        fault_point(FAULT_STOP_ENDED);
         systemd1_reset_failed(i->host->systemd, i->mount_unit, log_failure, NULL);
         systemd1_reset_failed(i->host->systemd, i->server_unit, on_stop_reset, op);
 }
@@ -250,6 +262,7 @@ static void stop_both(InstanceOp *op, Systemd1Done done)
 {
         g_clear_error(&op->instance->mount_error); /* it is what the unmount says that counts */
         systemd1_stop(op->instance->host->systemd, op->instance->mount_unit, done, op);
+        fault_point(FAULT_STOP_SENT);
 }
 
 static void on_disabled(const char *result, const GError *error, void *userdata)
@@ -258,6 +271,7 @@ static void on_disabled(const char *result, const GError *error, void *userdata)
 
         if (error)
                 return op_finish(op, g_error_copy(error));
+        fault_point(FAULT_STOP_DISABLED);
         stop_both(op, on_stopped);
 }
 
@@ -274,6 +288,7 @@ void instance_stop(Instance *i, HostDone done, void *userdata)
         op = op_new(i, true, done, userdata);
         if (!save_enabled(i, false, &error))
                 return op_finish(op, error);
+        fault_point(FAULT_STOP_SAVED);
         systemd1_disable(i->host->systemd, i->server_unit, on_disabled, op);
 }
 
@@ -290,6 +305,7 @@ static void on_stopped_for_restart(const char *result, const GError *error, void
                 failure = g_error_copy(i->mount_error);
         if (failure)
                 return op_finish(op, failure);
+        fault_point(FAULT_RESTART_STOPPED);
         start_now(op);
 }
 
@@ -299,7 +315,9 @@ static void on_restart_reset(const char *result, const GError *error, void *user
 
         if (error)
                 return op_finish(op, g_error_copy(error));
+        fault_point(FAULT_RESTART_RESET);
         systemd1_restart(op->instance->host->systemd, op->instance->server_unit, on_started, op);
+        fault_point(FAULT_RESTART_SENT);
 }
 
 void instance_restart(Instance *i, HostDone done, void *userdata)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job-queue.h"
+#include "fault.h"
 #include "overlay.h"
 
 /* Requesters */
@@ -89,6 +90,7 @@ static Job *queue_new(Host *host, JobRow *taken, uid_t uid, GError **error)
         Job *job;
         int r;
 
+        fault_point(FAULT_JOB_ASKED);
         if (!check_limit(host, uid, error))
                 return NULL;
         row->state = g_strdup("queued");
@@ -101,6 +103,7 @@ static Job *queue_new(Host *host, JobRow *taken, uid_t uid, GError **error)
                 host_store_error(error, r, message);
                 return NULL;
         }
+        fault_point(FAULT_JOB_QUEUED);
         job = job_new(host, g_steal_pointer(&row));
         host_object_added(host, OBJECT_JOB, job->id);
         overlay = overlay_by_id(host, job->row->overlay);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job-seal.h"
+#include "fault.h"
 #include "job-progress.h"
 #include "job-stage.h"
 #include "job-thread.h"
@@ -24,6 +25,7 @@ void job_seal_drop(Job *job)
 
 void job_seal_discard(Job *job, const char *state, const char *result, int exit_status, const char *message)
 {
+        fault_point(FAULT_SEAL_DISCARD);
         job_unstage(job, "");
         job_unstage(job, "seal");
         job_seal_drop(job);
@@ -68,6 +70,7 @@ static void on_sealed(Job *job, const JobUnitResult *result, void *userdata)
         char digest[65];
         uint64_t bytes, files;
 
+        fault_point(FAULT_SEAL_ENDED);
         if (job_is_cancelled(job) || !result->is_success) {
                 bool is_refused = result->exit_status == 65 && *text;
 
@@ -146,6 +149,7 @@ void job_fill_ended(Job *job, const JobUnitResult *result, void *userdata)
         job->row->exit_status = result->exit_status;
         if (store_save_job(job->host->store, job->row, &message) < 0)
                 g_warning("The result of job %s is not in the store yet: %s", job->id, message);
+        fault_point(FAULT_FILL_ENDED);
         g_free(message);
 }
 

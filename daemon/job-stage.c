@@ -2,6 +2,7 @@
 #include "job-stage.h"
 #include "address-filter.h"
 #include "beneath.h"
+#include "fault.h"
 #include "generation-dir.h"
 #include "job-thread.h"
 #include "overlay.h"
@@ -76,8 +77,11 @@ static int slot_userns(Stage *s)
 
 static int attach(Stage *s, int job_fd, int tree_fd, int userns_fd, const char *name, bool read_only)
 {
-        return tree_fd < 0 ? tree_fd
-                           : staging_attach(job_fd, name, tree_fd, userns_fd, read_only, &s->message);
+        int r = tree_fd < 0 ? tree_fd
+                            : staging_attach(job_fd, name, tree_fd, userns_fd, read_only, &s->message);
+
+        fault_point(FAULT_STAGE_ATTACHED);
+        return r;
 }
 
 static int attach_generation(Stage *s, int job_fd, int overlay_fd, int userns_fd, uint64_t number,
@@ -148,6 +152,7 @@ void stage_step(void *data)
         Stage *s = data;
 
         s->result = stage_all(s);
+        fault_point(FAULT_STAGE_ENDED);
         if (s->result < 0 && !s->message)
                 s->message = g_strdup_printf("Cannot stage generation %" PRIu64 " of overlay %" PRIu64 ": %s",
                         s->generation, s->overlay, g_strerror(-s->result));

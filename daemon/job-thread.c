@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job-thread.h"
+#include "fault.h"
 #include "paths.h"
 #include "staging.h"
 
@@ -48,7 +49,9 @@ static void run_unstage(GTask *task, gpointer source, gpointer data, GCancellabl
 {
         Unstage *u = data;
 
+        fault_point(FAULT_UNSTAGE);
         u->result = staging_remove(u->staging_fd, u->name);
+        fault_point(FAULT_UNSTAGED);
         g_task_return_boolean(task, TRUE);
 }
 

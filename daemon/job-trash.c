@@ -5,6 +5,7 @@
  * it through an idmapped mount, and root removes the empty tops. Every step can be done again, so a job that
  * was cut off simply starts over. What a job that failed leaves in the trash goes with an empty-trash job at
  * the service's next start. */
+#include "fault.h"
 #include "instance.h"
 #include "job-queue.h"
 #include "job-thread.h"
@@ -27,6 +28,7 @@ static gboolean save_gone(Job *job, GError **error)
                 r = store_delete_overlay(store, job->row->overlay, &message);
         else if (r >= 0 && g_str_equal(job->row->kind, JOB_DELETE_INSTANCE))
                 r = store_delete_instance(store, job->row->instance, &message);
+        fault_point(FAULT_GONE_INSIDE);
         job_set_finished(job, "done", "success", 0, "");
         if (r >= 0)
                 r = store_save_job(store, job->row, &message);
@@ -50,10 +52,12 @@ static void on_removed(Job *job, void *data)
         else if (!save_gone(job, &error))
                 job_finish(job, "failed", "store", 0, error->message);
         else {
+                fault_point(FAULT_GONE_SAVED);
                 if (instance && g_str_equal(job->row->kind, JOB_DELETE_INSTANCE))
                         instance_forget(instance);
                 if (overlay && g_str_equal(job->row->kind, JOB_DELETE_OVERLAY))
                         overlay_forget(overlay);
+                fault_point(FAULT_GONE_FORGOTTEN);
                 job_announce_finished(job);
                 if (overlay && g_str_equal(job->row->kind, JOB_PRUNE))
                         overlay_prune(overlay); /* what became unneeded meanwhile */
@@ -141,6 +145,7 @@ static gboolean forget_generations(Job *job, GError **error)
         if (!is_changed)
                 return TRUE;
         r = store_save_overlay(job->host->store, overlay->row, &message);
+        fault_point(FAULT_TRASH_FORGOTTEN);
         overlay_changed(overlay, "Generations");
         return r >= 0 || host_store_error(error, r, message);
 }

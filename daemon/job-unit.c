@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job-unit.h"
+#include "fault.h"
 
 #include "dbus/names.h"
 #include <signal.h>
@@ -110,6 +111,7 @@ static void on_gone(const char *result, const GError *error, void *userdata)
         job = u->job;
         job->unit = NULL;
         job_changed(job, "Unit");
+        fault_point(FAULT_UNIT_GONE);
         u->handlers.gone(job, &u->result, u->userdata);
         job_unit_free(u);
 }
@@ -133,6 +135,7 @@ static void on_final_stop(const char *result, const GError *error, void *userdat
                 handle_unref(h);
                 return;
         }
+        fault_point(FAULT_UNIT_STOPPED);
         /* What it wrote counts only when nothing of it can still write. */
         if (u->result.is_success && (error || !g_str_equal(result, "done")))
                 set_result(u, false, "stop", 0,
@@ -149,9 +152,11 @@ static void unit_ended(JobUnit *u)
         if (u->has_ended)
                 return;
         u->has_ended = true;
+        fault_point(FAULT_UNIT_ENDED);
         if (u->handlers.ended)
                 u->handlers.ended(u->job, &u->result, u->userdata);
         systemd1_stop(u->job->host->systemd, u->name, on_final_stop, handle_ref(u->handle));
+        fault_point(FAULT_UNIT_STOP_SENT);
 }
 
 static void unit_note_started(JobUnit *u)
@@ -250,6 +255,7 @@ static void on_started(const char *result, const GError *error, void *userdata)
 
         if (!u)
                 return;
+        fault_point(FAULT_UNIT_STARTED);
         /* "exists": systemd lost its answer by executing itself anew, and the unit may be starting still. */
         if (error || !g_str_equal(result, "exists"))
                 unit_note_started(u);
@@ -270,7 +276,9 @@ void job_unit_run(
 
         spec->job = job->row->id;
         spec->slot = (unsigned)job->row->slot;
+        fault_point(FAULT_UNIT_ASKED);
         systemd1_start_transient(job->host->systemd, u->name, spec, on_started, handle_ref(u->handle));
+        fault_point(FAULT_UNIT_SENT);
 }
 
 bool job_unit_adopt(Job *job, const char *suffix, const JobUnitHandlers *handlers, void *userdata)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job.h"
+#include "fault.h"
 #include "instance.h"
 #include "job-log.h"
 #include "job-progress.h"
@@ -143,6 +144,7 @@ static gboolean cancel_running(Job *job, GError **error)
                 job->row->result = g_steal_pointer(&before);
                 return FALSE;
         }
+        fault_point(FAULT_JOB_CANCEL_SAVED);
         if (job->unit)
                 job_unit_stop(job->unit);
         return TRUE;
@@ -180,8 +182,10 @@ gboolean job_enter_phase(Job *job, const char *phase)
 
         g_free(job->row->phase);
         job->row->phase = g_strdup(phase);
-        if (job_save(job, &error))
+        if (job_save(job, &error)) {
+                fault_point(FAULT_JOB_PHASE_SAVED);
                 return TRUE;
+        }
         job_finish(job, "failed", "store", 0, error->message);
         return FALSE;
 }
@@ -246,16 +250,19 @@ void job_announce_finished(Job *job)
         drop_old(host);
         jobs_keep_logs(host);
         jobs_schedule(host);
+        fault_point(FAULT_JOB_ANNOUNCED);
 }
 
 void job_finish(Job *job, const char *state, const char *result, int exit_status, const char *message)
 {
         g_autoptr(GError) error = NULL;
 
+        fault_point(FAULT_JOB_END);
         job_set_finished(job, state, result, exit_status, message);
         /* Not saved means: the next start of the program finds it running, and ends it again. */
         if (!job_save(job, &error))
                 g_warning("The end of job %s (%s) is not in the store: %s", job->id, state, error->message);
+        fault_point(FAULT_JOB_END_SAVED);
         job_announce_finished(job);
 }
 
@@ -273,6 +280,7 @@ static gboolean save_begun(Job *job, GError **error)
                 overlay->row->last_job = job->row->id;
                 r = store_save_overlay(job->host->store, overlay->row, &message);
         }
+        fault_point(FAULT_JOB_BEGIN_INSIDE);
         if (r >= 0)
                 r = store_save_job(job->host->store, job->row, &message);
         if (r >= 0)
@@ -308,6 +316,7 @@ void job_begin(Job *job, int slot)
                 job_finish(job, "failed", "store", 0, error->message);
                 return;
         }
+        fault_point(FAULT_JOB_BEGUN);
         job_changed(job, "State", "StartedAt", "Unit");
         host_changed(job->host, OBJECT_MANAGER, "", "RunningJobs");
         steps_of(job)->begin(job);
@@ -321,6 +330,7 @@ void job_requeue(Job *job)
         job->row->state = g_strdup("queued");
         job->row->slot = -1;
         job_enter_phase(job, "");
+        fault_point(FAULT_JOB_REQUEUED);
 }
 
 void jobs_resume(Host *host)
@@ -334,6 +344,7 @@ void jobs_resume(Host *host)
                 Job *job = running->pdata[n];
 
                 g_message("Job %s (%s) goes on where it was: %s", job->id, job->row->kind, job->row->phase);
+                fault_point(FAULT_JOB_RESUMED);
                 if (job->rule->makes_generation && !g_str_equal(job->row->boot_id, host->boot_id))
                         job_seal_discard(job, "interrupted", "host-crash", 0,
                                 "The host went down while it ran; build again");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "mount-work.h"
 #include "beneath.h"
+#include "fault.h"
 #include "paths.h"
 #include "util.h"
 
@@ -158,16 +159,19 @@ static int mount_layers(MountWork *w, int own_fd, int layers_fd)
         r = upper_fd = open_upper(w, layers_fd);
         if (r >= 0 && (r = work_fd = layers_renew_work(layers_fd, &w->message)) < 0)
                 reject_layer(w, r, "");
+        fault_point(FAULT_MOUNT_WORK_MADE);
         if (r >= 0 && (r = write_config(w)) >= 0)
                 g_array_append_val(lower, r);
         else if (r < 0)
                 reject_layer(w, r, "The configuration layer cannot be made");
+        fault_point(FAULT_MOUNT_CONFIG_WRITTEN);
         for (guint n = 0; r >= 0 && n < w->plan->len; n++)
                 if ((r = open_lower(w, &g_array_index(w->plan, LayerRef, n))) >= 0)
                         g_array_append_val(lower, r);
         if (r >= 0 && (r = merged_fd = beneath_make_dir(own_fd, "merged", 0, 0, 0700)) < 0)
                 reject_layer(w, r, "The place of the mount cannot be used");
         close_fd(&merged_fd);
+        fault_point(FAULT_MOUNT_LAYERS_OPENED);
         if (r >= 0) {
                 plan.upper_fd = upper_fd;
                 plan.work_fd = work_fd;
@@ -175,6 +179,7 @@ static int mount_layers(MountWork *w, int own_fd, int layers_fd)
                 plan.n_lower = lower->len;
                 r = layers_mount(w->way, &plan, own_fd, "merged", &w->message);
         }
+        fault_point(FAULT_MOUNT_MOUNTED);
         close_fds(lower);
         return MIN(r, 0);
 }
@@ -183,6 +188,7 @@ void mount_work_mount(MountWork *w)
 {
         _cleanup_close_ int layers_fd = -EBADF, own_fd = open_runtime(w, &layers_fd);
 
+        fault_point(FAULT_MOUNT_DIRECTORIES_MADE);
         w->result = own_fd;
         if (own_fd >= 0)
                 w->result = layers_is_mounted(own_fd, "merged");
@@ -212,8 +218,10 @@ void mount_work_unmount(MountWork *w)
         _cleanup_close_ int own_fd = open_own(w);
         int r = own_fd < 0 ? own_fd : layers_is_mounted(own_fd, "merged");
 
+        fault_point(FAULT_UNMOUNT_BEGIN);
         if (r > 0)
                 r = layers_unmount(own_fd, "merged");
+        fault_point(FAULT_UNMOUNT_UNMOUNTED);
         if (r == -ENOENT)
                 r = 0; /* it was never mounted */
         if (r == -EBUSY)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which generations an overlay has: a new one is published, a kept one made current again, the rest pruned.
  */
+#include "fault.h"
 #include "instance.h"
 #include "job-queue.h"
 #include "overlay.h"
@@ -52,11 +53,14 @@ gboolean overlay_publish(Overlay *o, GenerationRow *generation, Job *job, GError
         o->row->generation = generation->number;
         if (job)
                 job_set_finished(job, "done", "success", 0, "");
+        fault_point(FAULT_PUBLISH_BEGIN);
         r = store_begin(o->host->store, &message);
         if (r >= 0)
                 r = store_save_overlay(o->host->store, o->row, &message);
+        fault_point(FAULT_PUBLISH_INSIDE);
         if (r >= 0 && job)
                 r = store_save_job(o->host->store, job->row, &message);
+        fault_point(FAULT_PUBLISH_SAVED);
         if (r >= 0)
                 r = store_commit(o->host->store, &message);
         else
@@ -66,9 +70,11 @@ gboolean overlay_publish(Overlay *o, GenerationRow *generation, Job *job, GError
                 g_ptr_array_remove_index(o->row->generations, o->row->generations->len - 1);
                 return host_store_error(error, r, message);
         }
+        fault_point(FAULT_PUBLISH_COMMITTED);
         if (job)
                 job_announce_finished(job);
         announce_current(o);
+        fault_point(FAULT_PUBLISH_ANNOUNCED);
         overlay_prune(o);
         return TRUE;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Wipe: the next generation is an empty directory. Nothing has to be unpacked, run or walked for that, so it
  * is no job; the directory is made on a thread, and is on the disk before it is published. */
+#include "fault.h"
 #include "generation-dir.h"
 #include "job-queue.h"
 #include "overlay.h"
@@ -114,6 +115,7 @@ void overlay_wipe(Overlay *o, HostDone done, void *userdata)
                 done(error, userdata);
                 return;
         }
+        fault_point(FAULT_WIPE_NUMBERED);
         o->is_being_wiped = true;
         w = g_new(Wipe, 1);
         *w = (Wipe){o->host, o->row->id, number, 0, 0, NULL, done, userdata};

@@ -19,6 +19,7 @@
 #define PATH_STAGING "/run/left4me/staging"
 /* There once this program has put things in order since the host booted. */
 #define PATH_BOOT_MARK "/run/left4me/reconciled"
+#define PATH_FAULT     "/run/left4me/fault" /* see fault.h */
 /* Where a transient unit finds its root: empty, but for the places where something is bound. */
 #define PATH_SANDBOX_ROOT "/run/left4me/sandbox-root"
 

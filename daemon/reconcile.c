@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "reconcile.h"
 #include "beneath.h"
+#include "fault.h"
 #include "filter-test.h"
 #include "instance.h"
 #include "job.h"
@@ -176,6 +177,7 @@ void reconcile(Host *host)
         g_autoptr(GList) instances = g_hash_table_get_values(host->instances);
         g_autoptr(GList) overlays = g_hash_table_get_values(host->overlays);
 
+        fault_point(FAULT_RECONCILE_BEGIN);
         instance_mounts_changed(host);
         for (GList *l = instances; l; l = l->next)
                 reconcile_instance(host, l->data, is_boot);
@@ -188,9 +190,11 @@ void reconcile(Host *host)
         visit_names(host->state_fd, DIR_INSTANCES "/" DIR_TRASH, check_trash_dir, host);
         visit_names(host->state_fd, DIR_RUNTIME "/" DIR_TRASH, check_trash_dir, host);
         visit_names(host->staging_fd, ".", sweep_staged, host);
+        fault_point(FAULT_RECONCILE_SWEPT);
         filter_test_begin(host);
         jobs_resume(host);
         for (GList *l = overlays; l; l = l->next)
                 check_generations(host, l->data);
         overlay_prune_all(host);
+        fault_point(FAULT_RECONCILE_ENDED);
 }

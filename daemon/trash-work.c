@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "trash-work.h"
 #include "beneath.h"
+#include "fault.h"
 #include "layers.h"
 #include "paths.h"
 #include "staging.h"
@@ -176,6 +177,7 @@ static int move_tree(Trash *t, const Tree *tree)
         if (renameat2(parent_fd, tree->name, trash_fd, tree->name, RENAME_NOREPLACE) < 0 && errno != ENOENT)
                 return fail(-errno, &t->message, "Cannot move " PATH_STATE "/%s/%s to the trash: %s",
                         tree->parent, tree->name, g_strerror(errno));
+        fault_point(FAULT_TRASH_MOVED);
         return 0;
 }
 
@@ -205,6 +207,7 @@ static int stage_tree(Trash *t, int trash_fd, const char *name, int job_fd, int 
         r = staging_attach(job_fd, to, tree_fd, userns_fd, false, &t->message);
         if (r >= 0)
                 t->n_staged++;
+        fault_point(FAULT_TRASH_ATTACHED);
         return r;
 }
 
@@ -281,6 +284,7 @@ void trash_stage(void *data)
         Trash *t = data;
 
         t->result = stage_all(t);
+        fault_point(FAULT_TRASH_STAGED);
         if (t->result < 0 && !t->message)
                 t->message =
                         g_strdup_printf("Cannot stage what is to be deleted: %s", g_strerror(-t->result));
@@ -350,6 +354,7 @@ static int remove_all(Trash *t)
         for (size_t n = 0; r >= 0 && n < G_N_ELEMENTS(roots); n++)
                 for (guint k = 0; r >= 0 && k < t->names->len; k++)
                         r = remove_trash(t, roots[n], t->names->pdata[k]);
+        fault_point(FAULT_TRASH_TOPS_REMOVED);
         if (r >= 0)
                 r = remove_work(t);
         if (r >= 0)
@@ -364,6 +369,7 @@ void trash_remove(void *data)
         Trash *t = data;
 
         t->result = remove_all(t);
+        fault_point(FAULT_TRASH_REMOVED);
         if (t->result < 0 && !t->message)
                 t->message = g_strdup_printf("Cannot remove what was emptied: %s", g_strerror(-t->result));
 }

@@ -5,6 +5,8 @@
 
 build_make() {
     local fd options=(--prefix=/usr --sysconfdir=/etc --werror)
+    # The demo runs what users get.
+    [[ $verb == demo ]] || options+=(-Dfault-points=true)
     [[ $release == bookworm ]] || options+=(-Dsystemd-257=true)
     [[ ! $sanitize ]] || options+=('-Db_sanitize=address,undefined')
     build=$cache/build/$release-$(sha256sum <<<"$tree ${options[*]}" | cut -c 1-8)
