@@ -1,0 +1,622 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The crash matrix: at which steps the service, or its host, is ended, and what is to be so afterwards.
+
+One scenario is one call and all that comes of it. Each of its rows names a fault point (daemon/fault.h), with a number
+where the scenario comes there several times, and two outcomes: after the service was killed there and came back, and
+after its host had crashed there and booted. A new point needs a row, or test_fault_points.py fails."""
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import sqlite3
+
+from builds import HOLD, STAGING, cache_dir, go_on, jobs_of, set_script, trash, tree_digest, wait_held
+from conftest import (IFACE, PATH, SMALL_GAME, STATE, BusError, build, daemon_pid, delete_instance, delete_overlay, path_of,
+                      run, unit, wait_for)
+from servers import merged, mount_unit, overlay_paths, server_unit
+
+FAULT = pathlib.Path("/run/left4me/fault")
+HOSTD = "left4me-hostd.service"
+
+
+def listed_points():
+    """Every point that daemon/fault.h has."""
+    header = pathlib.Path(__file__).parents[2] / "daemon/fault.h"
+    return re.findall(r"^ +X\(([A-Z_]+)\)", header.read_text(), re.MULTILINE)
+
+
+# The service, halted and killed
+
+def arm(point, action, count=1):
+    """Under another name first: the service may look at any time."""
+    new = FAULT.with_suffix(".new")
+    new.write_text(f"{point} {action} {count}\n")
+    new.rename(FAULT)
+
+
+def wait_struck(point):
+    wait_for(lambda: not FAULT.exists(), 20, f"{point}, that the service comes there")
+
+
+def is_halted(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except FileNotFoundError:
+        return False
+
+
+def start_service(root):
+    """At once, as systemd alone would wait for RestartSec; and until it answers, as the one that was killed may be dying
+    still."""
+    def answers():
+        run("systemctl", "start", HOSTD)
+        with contextlib.suppress(BusError):
+            return root.get_all(PATH)
+    wait_for(answers)
+
+
+# What is right when nothing is left to do
+
+def has_ended(root):
+    jobs = [o[IFACE + ".Job"] for o in root.objects().values() if IFACE + ".Job" in o]
+    return all(j["FinishedAt"] for j in jobs)
+
+
+def store_rows(question):
+    with contextlib.closing(sqlite3.connect(f"file:{STATE}/host.db?mode=ro", uri=True)) as store:
+        return store.execute(question).fetchall()
+
+
+def mount_table():
+    return [line.split()[4] for line in pathlib.Path("/proc/1/mountinfo").read_text().splitlines()]
+
+
+def names_in(directory):
+    return sorted(p.name for p in directory.iterdir() if not p.name.startswith("."))
+
+
+def find_disorder_of_jobs(root, objects):
+    units = run("systemctl", "list-units", "--all", "--plain", "--no-legend", "left4me-job-*").stdout
+    yield units == "", f"units of jobs: {units}"
+    yield not list(STAGING.iterdir()), "something is staged"
+    yield not any("/staging/" in place for place in mount_table()), "staging is mounted"
+    yield trash() == [], f"trash: {trash()}"
+    shown = {o[IFACE + ".Job"]["Id"]: o[IFACE + ".Job"]["State"] for o in objects.values() if IFACE + ".Job" in o}
+    yield shown == dict(store_rows("SELECT id, state FROM job")), "jobs in the store are not those on the bus"
+    yield not {"queued", "running"} & set(shown.values()), f"jobs that do not end: {shown}"
+
+
+def find_disorder_of_overlays(root, objects):
+    overlays = {o[IFACE + ".Overlay"]["Id"]: o[IFACE + ".Overlay"] for o in objects.values() if IFACE + ".Overlay" in o}
+    stored = store_rows("SELECT id, generation FROM overlay")
+    yield {number: o["Generation"] for number, o in overlays.items()} == dict(stored), f"overlays in the store: {stored}"
+    for tree in ("overlays", "cache"):
+        unknown = set(names_in(STATE / tree)) - {str(number) for number in overlays}
+        yield not unknown, f"orphans in {tree}: {unknown}"
+    for number, overlay in overlays.items():
+        directory = STATE / f"overlays/{number}"
+        on_disk = names_in(directory) if directory.exists() else []
+        known = sorted(str(g[0]) for g in overlay["Generations"])
+        yield on_disk == known, f"{overlay['Name']} has {on_disk} on disk, {known} in the store"
+        digests = {g[0]: g[3] for g in overlay["Generations"]}
+        if overlay["Generation"] and not overlay["Name"].startswith("bulk"):
+            yield (digests[overlay["Generation"]] == overlay["Digest"] ==
+                   tree_digest(directory / str(overlay["Generation"]))[0]), f"{overlay['Name']} is not what its digest says"
+
+
+def find_disorder_of_instances(root, objects):
+    instances = {o[IFACE + ".Instance"]["Name"]: o[IFACE + ".Instance"] for o in objects.values() if IFACE + ".Instance" in o}
+    rows = {name: (bool(enabled), bool(by_hand)) for name, enabled, by_hand in
+            store_rows("SELECT name, enabled, mounted_by_hand FROM instance")}
+    yield set(rows) == set(instances), f"instances in the store: {set(rows)}"
+    for tree in ("instances", "runtime"):
+        unknown = set(names_in(STATE / tree)) - set(instances)
+        yield not unknown, f"orphans in {tree}: {unknown}"
+    links = names_in(pathlib.Path("/etc/systemd/system/multi-user.target.wants"))
+    links = {link[len("left4me-server@"):-len(".service")] for link in links if link.startswith("left4me-server@")}
+    yield links == {name for name, (enabled, _) in rows.items() if enabled}, f"links: {links}, store: {rows}"
+    for name, shown in instances.items():
+        server, mount = (unit(u, "ActiveState", "Job")["ActiveState"] for u in (server_unit(name), mount_unit(name)))
+        times = mount_table().count(str(merged(name)))
+        yield shown["ActiveState"] == server, f"{name} is {server} in systemd, {shown['ActiveState']} on the bus"
+        yield server in ("active", "inactive", "failed") and mount in ("active", "inactive", "failed"), f"{name}: {server}, {mount}"
+        yield times == int(shown["Mounted"]) == int(mount == "active" or rows[name][1]), f"{name}: {mount}, mounted {times} times"
+        layers = store_rows(f"SELECT count(*) FROM instance_layer WHERE instance = '{name}'")[0][0]
+        yield len(shown["Layers"]) == layers and bool(layers) == bool(times), f"{name}: {layers} layers in the store"
+        left = [p.name for p in (STATE / "instances" / name).glob("*") if p.name not in ("instance.env", "config")]
+        yield not left, f"left over in instances/{name}: {left}"
+
+
+def find_disorder(root):
+    """What is not as it must be when nothing is left to do, or None."""
+    if not has_ended(root):
+        return "jobs are at work"
+    objects = root.objects()
+    for find in (find_disorder_of_jobs, find_disorder_of_overlays, find_disorder_of_instances):
+        for is_right, words in find(root, objects):
+            if not is_right:
+                return words
+    return None
+
+
+def assert_settled(root, seconds=30):
+    """After all that may have happened: store, systemd, kernel, disk and the objects on the bus agree, the current
+    generation of each overlay is what its digest says, and nothing is left over."""
+    said = []
+
+    def ask():
+        said[:] = [find_disorder(root)]
+        return said[0] is None
+    try:
+        wait_for(ask, seconds)
+    except AssertionError:
+        raise AssertionError(f"it does not settle: {said[0]}") from None
+    assert unit(HOSTD, "ActiveState")["ActiveState"] == "active"
+
+
+# Scenarios. Each has: prepare, which leaves everything at rest and gives what `look` compares with; begin, for what is at
+# work before the point is armed; act, which asks for what comes to the point, and does not wait; go_on, what the service needs to come to an end after it was killed; look, which says in one word how
+# it came out; and the words that its rows use.
+
+class Scenario:
+    rows = ()
+    first = None  # a point at which the service is killed once before: the rows are about its successor
+
+    def prepare(self, root):
+        raise NotImplementedError
+
+    def begin(self, root):
+        pass
+
+    def act(self, client):
+        raise NotImplementedError
+
+    def go_on(self, root):
+        pass
+
+    def look(self, root, before):
+        raise NotImplementedError
+
+
+def call(client, kind, name, member):
+    client.begin("act", client.question(path_of(kind, name), f"{IFACE}.{kind.capitalize()}", member, "(@a{sv} {},)"))
+
+
+def is_there(root, kind, name):
+    return path_of(kind, name) in root.objects()
+
+
+class Build(Scenario):
+    """A build of an overlay that keeps one generation, so that the former one is deleted after it.
+    same: nothing was asked. +1, +2: done, with a number for each turn. failed, cancelled, interrupted: as it was."""
+    script = "for i in {1..5}; do echo $RANDOM > $i; done"
+    rows = (
+        ("JOB_ASKED", 1, "same", "same"),
+        ("JOB_QUEUED", 1, "+1", "+1"),
+        ("JOB_BEGIN_INSIDE", 1, "+1", "+1"),
+        ("JOB_BEGUN", 1, "+2", "interrupted"),
+        ("GENERATION_MADE", 1, "+2", "interrupted"),
+        ("STAGE_ATTACHED", 1, "+2", "interrupted"),
+        ("STAGE_ATTACHED", 3, "+2", "interrupted"),
+        ("STAGE_ENDED", 1, "+2", "interrupted"),
+        ("UNIT_ASKED", 1, "+2", "interrupted"),
+        ("UNIT_SENT", 1, "+1 +2", "interrupted"),
+        ("UNIT_STARTED", 1, "+1", "interrupted"),
+        ("UNSTAGE", 1, "+1", "interrupted"),
+        ("UNSTAGED", 1, "+1", "interrupted"),
+        ("UNIT_ENDED", 1, "+1", "interrupted"),
+        ("FILL_ENDED", 1, "+1", "interrupted"),
+        ("UNIT_STOP_SENT", 1, "+1", "interrupted"),
+        ("UNIT_STOPPED", 1, "+1", "interrupted"),
+        ("UNIT_GONE", 1, "+1", "interrupted"),
+        ("JOB_PHASE_SAVED", 1, "+1", "interrupted"),
+        ("STAGE_ATTACHED", 4, "+1", "interrupted"),  # of the seal
+        ("STAGE_ENDED", 2, "+1", "interrupted"),
+        ("UNIT_ASKED", 2, "+1", "interrupted"),
+        ("UNIT_SENT", 2, "+1", "interrupted"),
+        ("UNIT_STARTED", 2, "+1", "interrupted"),
+        ("UNSTAGED", 3, "+1", "interrupted"),
+        ("UNIT_ENDED", 2, "+1", "interrupted"),
+        ("UNIT_STOPPED", 2, "+1", "interrupted"),
+        ("SEAL_ENDED", 1, "+1", "interrupted"),
+        ("PUBLISH_BEGIN", 1, "+1", "interrupted"),
+        ("PUBLISH_INSIDE", 1, "+1", "interrupted"),
+        ("PUBLISH_SAVED", 1, "+1", "interrupted"),
+        ("PUBLISH_COMMITTED", 1, "+1", "+1"),
+        ("JOB_ANNOUNCED", 1, "+1", "+1"),
+        ("PUBLISH_ANNOUNCED", 1, "+1", "+1"),
+        ("JOB_ASKED", 2, "+1", "+1"),  # the former generation's deletion
+        ("JOB_QUEUED", 2, "+1", "+1"),
+        ("JOB_BEGUN", 2, "+1", "+1"),
+        ("TRASH_FORGOTTEN", 1, "+1", "+1"),
+        ("JOB_PHASE_SAVED", 2, "+1", "+1"),
+        ("TRASH_MOVED", 1, "+1", "+1"),
+        ("TRASH_ATTACHED", 1, "+1", "+1"),
+        ("TRASH_STAGED", 1, "+1", "+1"),
+        ("UNIT_STARTED", 3, "+1", "+1"),
+        ("UNIT_GONE", 3, "+1", "+1"),
+        ("TRASH_TOPS_REMOVED", 1, "+1", "+1"),
+        ("TRASH_REMOVED", 1, "+1", "+1"),
+        ("GONE_INSIDE", 1, "+1", "+1"),
+        ("GONE_SAVED", 1, "+1", "+1"),
+    )
+
+    def prepare(self, root):
+        if not is_there(root, "overlay", "fault"):
+            assert build(root, "fault", "echo first > file")["State"] == "done"
+            root.overlay("fault", "Configure", "({'KeepGenerations': <uint32 1>},)")
+        set_script(root, "fault", self.script)
+        (current, following), = store_rows("SELECT generation, next_generation FROM overlay WHERE name = 'fault'")
+        return {"current": current, "next": following,
+                "builds": [j["Id"] for j in jobs_of(root, "fault", "build")]}
+
+    def act(self, client):
+        call(client, "overlay", "fault", "Build")
+
+    def look(self, root, before):
+        now = root.get("overlay", "fault")
+        jobs = [j for j in jobs_of(root, "fault", "build") if j["Id"] not in before["builds"]]
+        assert len(jobs) <= 1, jobs
+        is_same = now["Generation"] == before["current"]
+        if jobs and jobs[0]["State"] != "done":
+            assert is_same and now["State"] == "failed" and jobs[0]["Message"], (now, jobs)
+            return jobs[0]["State"]
+        assert is_same == (not jobs) and (not jobs or now["State"] == "ready"), (now, jobs)
+        return "same" if is_same else f"+{now['Generation'] - before['next'] + 1}"
+
+
+class FailedBuild(Build):
+    script = "echo half > file; exit 3"
+    rows = (
+        ("FILL_ENDED", 1, "failed", "interrupted"),
+        ("UNIT_GONE", 1, "failed", "interrupted"),
+        ("SEAL_DISCARD", 1, "failed", "interrupted"),
+        ("JOB_QUEUED", 2, "failed", "interrupted"),
+        ("JOB_END", 1, "failed", "interrupted"),
+        ("JOB_END_SAVED", 1, "failed", "failed"),
+        ("JOB_ANNOUNCED", 1, "failed", "failed"),
+        ("TRASH_STAGED", 1, "failed", "failed"),
+    )
+
+
+class UnchangedBuild(Build):
+    """What it yields is current already, and is not published."""
+    script = "echo first > file"
+    rows = (
+        ("SEAL_DISCARD", 1, "same", "interrupted"),
+        ("JOB_END_SAVED", 1, "same", "same"),
+    )
+
+    def prepare(self, root):
+        super().prepare(root)
+        assert root.wait_job(root.overlay("fault", "Build")[0])["State"] == "done"
+        return super().prepare(root)
+
+    def look(self, root, before):
+        job = jobs_of(root, "fault", "build")[-1]
+        assert job["Id"] not in before["builds"] and root.get("overlay", "fault")["Generation"] == before["current"]
+        return "same" if job["State"] == "done" else job["State"]
+
+
+class Wipe(Build):
+    """An empty generation, which takes no job."""
+    rows = (
+        ("WIPE_NUMBERED", 1, "same", "same"),
+        ("GENERATION_MADE", 1, "same", "same"),
+        ("PUBLISH_INSIDE", 1, "same", "same"),
+        ("PUBLISH_COMMITTED", 1, "+1", "+1"),
+    )
+
+    def prepare(self, root):
+        super().prepare(root)
+        assert root.wait_job(root.overlay("fault", "Build")[0])["State"] == "done"
+        return super().prepare(root)
+
+    def act(self, client):
+        call(client, "overlay", "fault", "Wipe")
+
+    def look(self, root, before):
+        now = root.get("overlay", "fault")["Generation"]
+        return "same" if now == before["current"] else f"+{now - before['next'] + 1}"
+
+
+class HeldBuild(Build):
+    """One that waits before the point is armed."""
+
+    def begin(self, root):
+        set_script(root, "fault", HOLD + self.script)
+        (cache_dir(root, "fault") / "at-hold").unlink(missing_ok=True)
+        root.overlay("fault", "Build")
+        wait_held(root, "fault")
+
+
+class CancelledBuild(HeldBuild):
+    rows = (
+        ("JOB_CANCEL_SAVED", 1, "cancelled", "interrupted"),
+        ("UNIT_ENDED", 1, "cancelled", "interrupted"),
+        ("UNIT_STOPPED", 1, "cancelled", "interrupted"),
+        ("SEAL_DISCARD", 1, "cancelled", "interrupted"),
+        ("JOB_END_SAVED", 1, "cancelled", "cancelled"),
+    )
+
+    def act(self, client):
+        call(client, "job", jobs_of(client, "fault", "build")[-1]["Id"], "Cancel")
+
+
+class ResumedBuild(HeldBuild):
+    """The service is killed in a build, and its successor while it takes the build up."""
+    rows = (
+        ("RECONCILE_BEGIN", 1, "+1", "interrupted"),
+        ("RECONCILE_SWEPT", 1, "+1", "interrupted"),
+        ("JOB_RESUMED", 1, "+1", "interrupted"),
+        ("RECONCILE_ENDED", 1, "+1", "interrupted"),
+    )
+
+    def act(self, client):
+        os.kill(daemon_pid(), signal.SIGKILL)
+
+    def go_on(self, root):
+        go_on(root, "fault")
+
+
+class RequeuedBuild(Build):
+    """The service is killed before the unit has begun, and its successor in giving the build its turn again."""
+    first = "STAGE_ENDED"
+    rows = (
+        ("JOB_ASKED", 1, "+2", "interrupted"),
+        ("JOB_QUEUED", 1, "+2", "interrupted"),
+        ("JOB_PHASE_SAVED", 1, "+2", "+2"),
+        ("JOB_REQUEUED", 1, "+2", "+2"),
+    )
+
+
+class DeleteOverlay(Scenario):
+    """there: nothing was asked; gone."""
+    rows = (
+        ("JOB_ASKED", 1, "there", "there"),
+        ("JOB_QUEUED", 1, "gone", "gone"),
+        ("JOB_BEGUN", 1, "gone", "gone"),
+        ("JOB_PHASE_SAVED", 1, "gone", "gone"),
+        ("TRASH_MOVED", 1, "gone", "gone"),
+        ("TRASH_MOVED", 2, "gone", "gone"),
+        ("TRASH_STAGED", 1, "gone", "gone"),
+        ("UNIT_SENT", 1, "gone", "gone"),
+        ("UNIT_GONE", 1, "gone", "gone"),
+        ("TRASH_REMOVED", 1, "gone", "gone"),
+        ("GONE_INSIDE", 1, "gone", "gone"),
+        ("GONE_SAVED", 1, "gone", "gone"),
+        ("GONE_FORGOTTEN", 1, "gone", "gone"),
+    )
+
+    def prepare(self, root):
+        if not is_there(root, "overlay", "fault-go"):
+            assert build(root, "fault-go", "mkdir d; echo some > d/file; echo > /cache/kept")["State"] == "done"
+
+    def act(self, client):
+        call(client, "overlay", "fault-go", "Delete")
+
+    def look(self, root, before):
+        return "there" if is_there(root, "overlay", "fault-go") else "gone"
+
+
+class Start(Scenario):
+    """down: as it was. wished: it will start at boot. up: it runs."""
+    rows = (
+        ("START_SAVED", 1, "wished", "up"),
+        ("START_ENABLED", 1, "wished", "up"),
+        ("START_RESET", 1, "wished", "up"),
+        ("START_SENT", 1, "wished up", "up"),  # the bus may not have come to it
+        ("MOUNT_ASKED", 1, "up", "up"),
+        ("MOUNT_PORTS_ALLOWED", 1, "up", "up"),
+        ("MOUNT_SAVED", 1, "up", "up"),
+        ("MOUNT_DIRECTORIES_MADE", 1, "up", "up"),
+        ("MOUNT_WORK_MADE", 1, "up", "up"),
+        ("MOUNT_CONFIG_WRITTEN", 1, "up", "up"),
+        ("MOUNT_LAYERS_OPENED", 1, "up", "up"),
+        ("MOUNT_MOUNTED", 1, "up", "up"),
+        ("MOUNT_ENDED", 1, "up", "up"),
+        ("MOUNT_FINISHED", 1, "up", "up"),
+        ("START_ENDED", 1, "up", "up"),
+    )
+    settings = ""
+
+    def prepare(self, root):
+        if not is_there(root, "overlay", "game"):
+            assert build(root, "game", SMALL_GAME)["State"] == "done"
+        delete_instance(root, "fault")
+        root.manager("CreateInstance", f"('fault', @a{{sv}} {{{self.settings}}})")
+
+    def act(self, client):
+        call(client, "instance", "fault", "Start")
+
+    def look(self, root, before):
+        now = root.get("instance", "fault")
+        words = {(False, "inactive", False): "down", (True, "inactive", False): "wished", (True, "active", True): "up",
+                 (False, "active", True): "running", (False, "inactive", True): "mounted", (True, "failed", False): "failed",
+                 (False, "failed", False): "down"}
+        return words.get((now["Enabled"], now["ActiveState"], now["Mounted"]), str(now))
+
+
+class FailedStart(Start):
+    """The game cannot be executed. failed: it was tried, and is wished still."""
+    rows = (
+        ("START_FAILED", 1, "failed", "failed"),
+        ("START_GIVEN_UP", 1, "failed", "failed"),
+        ("START_TAKEN_BACK", 1, "down", "down"),
+    )
+    settings = f"'Overlays': <{overlay_paths('broken')}>"
+
+    def prepare(self, root):
+        if not is_there(root, "overlay", "broken"):
+            assert build(root, "broken", "echo '#!/nowhere' > srcds_run; chmod 755 srcds_run")["State"] == "done"
+        super().prepare(root)
+        once = pathlib.Path("/etc/systemd/system/left4me-server@fault.service.d/once.conf")  # goes with the instance
+        once.parent.mkdir()
+        once.write_text("[Service]\nRestart=no\n")
+        run("systemctl", "daemon-reload")
+
+
+class Stop(Start):
+    """running: it will not start at boot, but goes on until somebody stops it."""
+    rows = (
+        ("STOP_SAVED", 1, "running", "down"),
+        ("STOP_DISABLED", 1, "running", "down"),
+        ("STOP_SENT", 1, "running down", "down"),
+        ("MOUNT_ASKED", 1, "down", "down"),
+        ("UNMOUNT_BEGIN", 1, "down", "down"),
+        ("UNMOUNT_UNMOUNTED", 1, "down", "down"),
+        ("UNMOUNT_ENDED", 1, "down", "down"),
+        ("UNMOUNT_SAVED", 1, "down", "down"),
+        ("MOUNT_FINISHED", 1, "down", "down"),
+        ("STOP_ENDED", 1, "down", "down"),
+        ("STOP_RESET", 1, "down", "down"),
+        ("STOP_REFRESHED", 1, "down", "down"),
+    )
+
+    def prepare(self, root):
+        super().prepare(root)
+        root.instance("fault", "Start")
+
+    def act(self, client):
+        call(client, "instance", "fault", "Stop")
+
+
+class Restart(Stop):
+    rows = (
+        ("RESTART_RESET", 1, "up", "up"),
+        ("RESTART_SENT", 1, "up", "up"),
+        ("START_ENDED", 1, "up", "up"),
+    )
+
+    def act(self, client):
+        call(client, "instance", "fault", "Restart")
+
+
+class OutdatedRestart(Restart):
+    """Restart takes up what was configured, and the mount with it."""
+    rows = (
+        ("STOP_SENT", 1, "wished up", "up"),
+        ("UNMOUNT_UNMOUNTED", 1, "wished", "up"),
+        ("RESTART_STOPPED", 1, "wished", "up"),
+        ("START_SENT", 1, "wished up", "up"),
+        ("MOUNT_SAVED", 1, "up", "up"),
+        ("MOUNT_MOUNTED", 1, "up", "up"),
+        ("START_ENDED", 1, "up", "up"),
+    )
+
+    def prepare(self, root):
+        super().prepare(root)
+        root.instance("fault", "Configure", "({'Arguments': <['+other']>},)")
+
+
+class MountByHand(Start):
+    """A mount that a person asked for: kept over the service's end, and taken by the host's."""
+    rows = (
+        ("MOUNT_ASKED", 1, "down", "down"),
+        ("MOUNT_SAVED", 1, "down", "down"),
+        ("MOUNT_MOUNTED", 1, "mounted", "down"),
+        ("MOUNT_FINISHED", 1, "mounted", "down"),
+    )
+
+    def act(self, client):
+        call(client, "instance", "fault", "Mount")
+
+
+class UnmountByHand(Start):
+    rows = (
+        ("UNMOUNT_BEGIN", 1, "mounted", "down"),
+        ("UNMOUNT_UNMOUNTED", 1, "down", "down"),
+        ("UNMOUNT_SAVED", 1, "down", "down"),
+    )
+
+    def prepare(self, root):
+        super().prepare(root)
+        root.instance("fault", "Mount")
+
+    def act(self, client):
+        call(client, "instance", "fault", "Unmount")
+
+
+class Reset(Start):
+    """written: what the server wrote is there still; empty: it is gone."""
+    rows = (
+        ("JOB_QUEUED", 1, "empty", "empty"),
+        ("JOB_BEGUN", 1, "empty", "empty"),
+        ("TRASH_MOVED", 1, "empty", "empty"),
+        ("UNIT_GONE", 1, "empty", "empty"),
+        ("TRASH_REMOVED", 1, "empty", "empty"),
+        ("GONE_INSIDE", 1, "empty", "empty"),
+        ("GONE_SAVED", 1, "empty", "empty"),
+    )
+    member = "Reset"
+
+    def prepare(self, root):
+        super().prepare(root)
+        root.instance("fault", "Mount")
+        (merged("fault") / "written").write_text("by the server")
+        root.instance("fault", "Unmount")
+
+    def act(self, client):
+        call(client, "instance", "fault", self.member)
+
+    def look(self, root, before):
+        if not is_there(root, "instance", "fault"):
+            return "gone"
+        return "written" if (STATE / "runtime/fault/layers/upper/written").exists() else "empty"
+
+
+class DeleteInstance(Reset):
+    rows = (
+        ("JOB_ASKED", 1, "written", "written"),
+        ("JOB_QUEUED", 1, "gone", "gone"),
+        ("JOB_BEGUN", 1, "gone", "gone"),
+        ("TRASH_MOVED", 1, "gone", "gone"),
+        ("TRASH_MOVED", 2, "gone", "gone"),
+        ("UNIT_ENDED", 1, "gone", "gone"),
+        ("TRASH_TOPS_REMOVED", 1, "gone", "gone"),
+        ("TRASH_REMOVED", 1, "gone", "gone"),
+        ("GONE_INSIDE", 1, "gone", "gone"),
+        ("GONE_SAVED", 1, "gone", "gone"),
+        ("GONE_FORGOTTEN", 1, "gone", "gone"),
+    )
+    member = "Delete"
+
+
+SCENARIOS = {c.__name__: c() for c in (
+    Build, FailedBuild, UnchangedBuild, Wipe, CancelledBuild, ResumedBuild, RequeuedBuild, DeleteOverlay, Start, FailedStart, Stop, Restart,
+    OutdatedRestart, MountByHand, UnmountByHand, Reset, DeleteInstance)}
+MATRIX = [(name, *row) for name, scenario in SCENARIOS.items() for row in scenario.rows]
+
+
+def strike(root, name, point, count, action):
+    """Brings the service to a point of a scenario, where it is killed or halts. Returns: what `look` compares with, and
+    the pid of a service that halts."""
+    scenario = SCENARIOS[name]
+    before = scenario.prepare(root)
+    wait_for(lambda: has_ended(root), 20, "the end of earlier jobs")
+    scenario.begin(root)
+    if scenario.first:
+        arm(scenario.first, "kill")
+        scenario.act(root)
+        wait_struck(scenario.first)
+        arm(point, action, count)
+        run("systemctl", "start", "--no-block", HOSTD)
+    else:
+        arm(point, action, count)
+        scenario.act(root)
+    wait_struck(point)
+    pid = daemon_pid()
+    if action == "stop":
+        wait_for(lambda: is_halted(daemon_pid()), what=f"{point}, that the service halts there")
+    return before, pid
+
+
+def clean_up(root):
+    FAULT.unlink(missing_ok=True)
+    delete_instance(root, "fault")
+    for job in jobs_of(root, "fault", "build"):
+        if not job["FinishedAt"]:
+            root.job(job["Id"], "Cancel")
+    for name in ("fault", "fault-go", "broken"):
+        delete_overlay(root, name)
