@@ -23,7 +23,8 @@ typedef struct Call {
         char *on_behalf_of;  /* from the options; NULL when not given */
         bool as_requester;   /* Cancel: by a requester of the job */
         enum { CALL_CHECKING, CALL_PROMPTING, CALL_ALLOWED } state;
-        bool is_counted;       /* in the caller's uid's limit */
+        size_t size;           /* of the message */
+        Held *held;            /* where it is counted, or NULL */
         AuthorityCheck *check; /* at work, or NULL */
         GQueue *line;          /* it stands in, or NULL */
 } Call;

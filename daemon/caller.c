@@ -95,8 +95,11 @@ static int on_credentials(sd_bus_message *reply, void *userdata, sd_bus_error *r
                 if (c->pid > 0 && sd_pid_get_unit(c->pid, &unit) >= 0)
                         c->unit = g_strdup(unit);
                 free(unit);
-        } else
+        } else if (!c->is_gone) {
+                /* It left before we listened, so nobody will tell that it did. */
                 c->is_gone = true;
+                g_hash_table_remove(c->callers->by_name, c->name);
+        }
         if (!c->unit)
                 c->unit = g_strdup("");
         caller_settled(c);
@@ -121,8 +124,11 @@ Caller *callers_get(Callers *callers, const char *name)
         g_hash_table_insert(callers->by_name, c->name, c);
         r = sd_bus_call_method_async(callers->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                 "org.freedesktop.DBus", "GetConnectionCredentials", on_credentials, c, "s", name);
-        if (r < 0)
-                g_error("Cannot ask the bus about %s: %s", name, g_strerror(-r)); /* out of memory */
+        if (r < 0) {
+                /* The bus is going away, and so is this program: an answer is to nobody. */
+                c->is_gone = true;
+                c->references--;
+        }
         return c;
 }
 

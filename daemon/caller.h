@@ -9,6 +9,12 @@
 
 typedef struct Callers Callers;
 
+/* What somebody's calls that are not answered make the service hold. */
+typedef struct Held {
+        unsigned calls;
+        size_t bytes; /* of their messages */
+} Held;
+
 typedef struct Caller {
         Callers *callers;
         unsigned references;
@@ -19,6 +25,7 @@ typedef struct Caller {
         pid_t pid;      /* for the audit alone: pids are reused */
         char *unit;     /* the unit it runs in, "" when unknown */
         GQueue waiting; /* CallerWait */
+        Held held;      /* until it is known; then the user has it */
 } Caller;
 
 typedef void (*CallerKnown)(Caller *caller, void *userdata);

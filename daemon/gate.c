@@ -13,6 +13,15 @@
 
 #define MESSAGE_MAX (2 * 1024 * 1024) /* bytes; twice the longest script */
 
+/* What the calls of one user may hold, besides their number, which is a setting. */
+#define USER_BYTES_MAX (16 * 1024 * 1024)
+/* And those of one connection for as long as the bus has not told whose it is. */
+#define UNKNOWN_CALLS_MAX 256
+#define UNKNOWN_BYTES_MAX (4 * 1024 * 1024)
+
+static const char too_many[] = "Too many calls of this user wait for an answer (MaxPendingCallsPerUser), or "
+                               "too big ones; wait for some";
+
 struct Gate {
         sd_bus *bus;
         Host *host;
@@ -21,7 +30,7 @@ struct Gate {
         GHashTable *calls;    /* Call: every one that is not answered, as a set */
         GHashTable *approved; /* sd_bus_message -> Call: on its way back through the read queue */
         GHashTable *lines;    /* "sender path" -> GQueue of Call */
-        GHashTable *pending;  /* uid -> number of calls held or at work */
+        GHashTable *held;     /* uid -> Held */
         Call *offered;        /* let through to its handler, which takes it from here */
         GArray *outcasts;     /* uid_t */
         uint64_t last_id;
@@ -106,27 +115,53 @@ static void line_leave(Gate *gate, Call *call)
 
 /* Calls */
 
-static unsigned pending_of(Gate *gate, uid_t uid)
+/* Counts a call. Returns: whether there was room for it. */
+static bool call_hold(Call *call, Held *held, unsigned max_calls, size_t max_bytes)
 {
-        return GPOINTER_TO_UINT(g_hash_table_lookup(gate->pending, GUINT_TO_POINTER(uid)));
+        if (held->calls >= max_calls || held->bytes + call->size > max_bytes)
+                return false;
+        held->calls++;
+        held->bytes += call->size;
+        call->held = held;
+        return true;
 }
 
-static void pending_add(Gate *gate, uid_t uid, int delta)
+static void call_unhold(Gate *gate, Call *call)
 {
-        unsigned n = pending_of(gate, uid) + (unsigned)delta;
+        Held *held = g_steal_pointer(&call->held);
 
-        if (n > 0)
-                g_hash_table_insert(gate->pending, GUINT_TO_POINTER(uid), GUINT_TO_POINTER(n));
-        else
-                g_hash_table_remove(gate->pending, GUINT_TO_POINTER(uid));
+        if (!held)
+                return;
+        held->calls--;
+        held->bytes -= call->size;
+        if (held->calls == 0 && held != &call->caller->held)
+                g_hash_table_remove(gate->held, GUINT_TO_POINTER(call->caller->uid));
+}
+
+/* The user's account, once it is known whose call it is. */
+static bool call_hold_for_user(Gate *gate, Call *call)
+{
+        gpointer key = GUINT_TO_POINTER(call->caller->uid);
+        bool is_root = call->caller->uid == 0, has_room;
+        Held *held = g_hash_table_lookup(gate->held, key);
+
+        call_unhold(gate, call);
+        if (!held) {
+                held = g_new0(Held, 1);
+                g_hash_table_insert(gate->held, key, held);
+        }
+        has_room = call_hold(call, held, is_root ? G_MAXUINT : gate->host->settings->max_pending_calls,
+                is_root ? G_MAXSIZE : USER_BYTES_MAX);
+        if (held->calls == 0)
+                g_hash_table_remove(gate->held, key);
+        return has_room;
 }
 
 void gate_forget(Gate *gate, Call *call)
 {
         if (!g_hash_table_remove(gate->calls, call))
                 return;
-        if (call->is_counted)
-                pending_add(gate, call->caller->uid, -1);
+        call_unhold(gate, call);
         line_leave(gate, call);
 }
 
@@ -216,18 +251,6 @@ static gboolean call_examine(Call *call, GError **error)
         return sd_bus_message_rewind(m, true) >= 0;
 }
 
-/* Returns: whether one more call of this user may be held. */
-static bool count_call(Gate *gate, Call *call)
-{
-        Caller *caller = call->caller;
-
-        if (caller->uid != 0 && pending_of(gate, caller->uid) >= gate->host->settings->max_pending_calls)
-                return false;
-        pending_add(gate, caller->uid, 1);
-        call->is_counted = true;
-        return true;
-}
-
 static void on_caller_known(Caller *caller, void *userdata)
 {
         Call *call = userdata;
@@ -239,10 +262,8 @@ static void on_caller_known(Caller *caller, void *userdata)
         else if (gate_is_outcast(gate, caller->uid))
                 gate_refuse(call, SD_BUS_ERROR_ACCESS_DENIED,
                         "The users of game servers and builds may not call this service");
-        else if (!count_call(gate, call))
-                gate_refuse(call, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                        "Too many calls of this user wait for an answer (MaxPendingCallsPerUser); wait for "
-                        "some");
+        else if (!call_hold_for_user(gate, call))
+                gate_refuse(call, SD_BUS_ERROR_LIMITS_EXCEEDED, too_many);
         else if (!call_examine(call, &error))
                 gate_refuse_error(call, error);
         else if (caller->uid == 0)
@@ -254,13 +275,14 @@ static void on_caller_known(Caller *caller, void *userdata)
 
 /* The filter */
 
-static Call *call_new(Gate *gate, sd_bus_message *m, const GateRow *row)
+static Call *call_new(Gate *gate, sd_bus_message *m, const GateRow *row, size_t size)
 {
         Call *call = g_new0(Call, 1);
 
         call->gate = gate;
         call->message = sd_bus_message_ref(m);
         call->row = row;
+        call->size = size;
         call->action = row->action;
         call->id = ++gate->last_id;
         call->details = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -322,6 +344,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
         const GateRow *row;
         Call *call = NULL;
         const char *interface;
+        size_t size;
         int r;
 
         if (sd_bus_message_is_method_call(m, NULL, NULL) <= 0)
@@ -336,13 +359,17 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
                 return refuse_message(m, SD_BUS_ERROR_UNKNOWN_OBJECT, "No object has this path");
         if (!row_fits_path(row, sd_bus_message_get_path(m)))
                 return refuse_message(m, SD_BUS_ERROR_UNKNOWN_OBJECT, "This object does not have this call");
-        r = message_check_size(m, MESSAGE_MAX);
+        r = message_check_size(m, MESSAGE_MAX, &size);
         if (r == -E2BIG)
                 return refuse_message(m, SD_BUS_ERROR_LIMITS_EXCEEDED, "The call is too big");
         if (r < 0 || !g_str_equal(sd_bus_message_get_signature(m, true), row->signature))
                 return refuse_message(m, SD_BUS_ERROR_INVALID_ARGS, "The arguments have the wrong types");
-        call = call_new(gate, m, row);
-        caller_when_known(call->caller, on_caller_known, call);
+        call = call_new(gate, m, row, size);
+        if (!call->caller->is_known &&
+                !call_hold(call, &call->caller->held, UNKNOWN_CALLS_MAX, UNKNOWN_BYTES_MAX))
+                gate_refuse(call, SD_BUS_ERROR_LIMITS_EXCEEDED, too_many);
+        else
+                caller_when_known(call->caller, on_caller_known, call);
         return 1;
 }
 
@@ -389,7 +416,7 @@ int gate_new(sd_bus *bus, Host *host, Gate **ret_gate)
         gate->last_id = host_now();
         gate->calls = g_hash_table_new(NULL, NULL);
         gate->approved = g_hash_table_new(NULL, NULL);
-        gate->pending = g_hash_table_new(NULL, NULL);
+        gate->held = g_hash_table_new_full(NULL, NULL, NULL, g_free);
         gate->lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_queue_free);
         find_outcasts(gate);
         r = callers_new(bus, on_caller_gone, gate, &gate->callers);
@@ -414,7 +441,7 @@ void gate_free(Gate *gate)
         callers_free(gate->callers);
         g_hash_table_unref(gate->calls);
         g_hash_table_unref(gate->approved);
-        g_hash_table_unref(gate->pending);
+        g_hash_table_unref(gate->held);
         g_hash_table_unref(gate->lines);
         g_array_unref(gate->outcasts);
         g_free(gate);

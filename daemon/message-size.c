@@ -52,7 +52,7 @@ static int measure(sd_bus_message *m, size_t *left)
         return r;
 }
 
-int message_check_size(sd_bus_message *m, size_t limit)
+int message_check_size(sd_bus_message *m, size_t limit, size_t *ret_size)
 {
         size_t left = limit;
         int r = pay(&left, strlen(sd_bus_message_get_path(m)));
@@ -61,5 +61,8 @@ int message_check_size(sd_bus_message *m, size_t limit)
                 r = measure(m, &left);
         if (r == -E2BIG)
                 return r;
-        return r >= 0 && sd_bus_message_rewind(m, true) >= 0 ? 0 : -EBADMSG;
+        if (r < 0 || sd_bus_message_rewind(m, true) < 0)
+                return -EBADMSG;
+        *ret_size = limit - left;
+        return 0;
 }

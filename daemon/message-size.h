@@ -8,5 +8,5 @@
 
 /* Counts path and arguments, in bytes and some more for each value, and stops at the limit: it takes no
  * longer than the limit allows. The message is rewound afterwards. Returns: 0, -E2BIG, or -EBADMSG when the
- * arguments are not what their signature says. */
-int message_check_size(sd_bus_message *m, size_t limit);
+ * arguments are not what their signature says. *ret_size is what was counted. */
+int message_check_size(sd_bus_message *m, size_t limit, size_t *ret_size);

@@ -99,6 +99,24 @@ def burst(q):
     return {"counts": counts}
 
 
+def shout(q):
+    """Sends the same call `count` times and wants no answer; `fds` descriptors go with each."""
+    for _ in range(q["count"]):
+        message = Gio.DBusMessage.new_method_call(NAME, q["path"], q["interface"], q["member"])
+        message.set_flags(Gio.DBusMessageFlags.NO_REPLY_EXPECTED |
+                          (Gio.DBusMessageFlags.ALLOW_INTERACTIVE_AUTHORIZATION if q.get("interactive") else Gio.DBusMessageFlags.NONE))
+        if q["body"]:
+            message.set_body(parse(q["body"]))
+        if q.get("fds"):
+            descriptors = Gio.UnixFDList.new()
+            for _ in range(q["fds"]):
+                descriptors.append(0)
+            message.set_unix_fd_list(descriptors)
+        bus.send_message(message, Gio.DBusSendMessageFlags.NONE)
+    bus.flush_sync(None)
+    return {}
+
+
 def sequence(q):
     """Sends calls in their order without waiting for answers, but with at most `window` unanswered: a bus lets no
     connection have more than some."""
@@ -180,6 +198,8 @@ def answer(q):
         return call(q)
     if what == "burst":
         return burst(q)
+    if what == "shout":
+        return shout(q)
     if what == "sequence":
         return sequence(q)
     if what == "begin":

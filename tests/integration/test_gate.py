@@ -2,8 +2,7 @@
 """The gate, by real polkit rules and real uids: who is let through, and that nothing changes for who is not."""
 import pytest
 
-from conftest import (CHALLENGE, DENIED, IFACE, PATH, STATE, BusError, Client, path_of, polkit_rule, run,
-                      wait_for)
+from conftest import CHALLENGE, DENIED, IFACE, PATH, STATE, BusError, Client, path_of, polkit_rule, wait_for
 from test_contract import rows
 
 NONE = "@a{sv} {}"
