@@ -8,7 +8,11 @@
 #include "paths.h"
 
 static const JobUnitHandlers script_handlers = {
-        .started = job_fill_started, .ended = job_fill_ended, .gone = job_fill_gone};
+        .started = job_fill_started,
+        .ended = job_fill_ended,
+        .gone = job_fill_gone,
+        .time_limit_hint = "TimeLimit of the overlay, or BuildTimeLimitSec of host.conf, can give it more",
+};
 
 static void on_staged(Job *job, void *data)
 {

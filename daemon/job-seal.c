@@ -97,7 +97,9 @@ static void on_seal_staged(Job *job, void *data)
         const char *argv[] = {PATH_TREE_PROGRAM, "seal", "/overlay", NULL};
         g_autofree char *description =
                 g_strdup_printf("Seal of overlay %s by job %s", job->row->subject_name, job->id);
-        static const JobUnitHandlers handlers = {.started = seal_started, .gone = on_sealed};
+        static const JobUnitHandlers handlers = {.started = seal_started,
+                .gone = on_sealed,
+                .time_limit_hint = "no setting gives the seal more: make the overlay smaller"};
         Output *output = NULL;
         int r = s->result < 0 ? s->result : output_new(&output);
 

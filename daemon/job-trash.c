@@ -83,7 +83,9 @@ static void on_emptied(Job *job, const JobUnitResult *result, void *userdata)
 static void on_staged(Job *job, void *data)
 {
         Trash *t = data;
-        static const JobUnitHandlers handlers = {.started = on_empty_started, .gone = on_emptied};
+        static const JobUnitHandlers handlers = {.started = on_empty_started,
+                .gone = on_emptied,
+                .time_limit_hint = "the service goes on with it when it is started next"};
         g_autofree SandboxBind *binds = g_new0(SandboxBind, t->n_staged);
         g_autoptr(GPtrArray) argv = g_ptr_array_new(), owned = g_ptr_array_new_with_free_func(g_free);
         g_autofree char *description = g_strdup_printf("Deletion (%s) of %s by job %s", job->row->kind,

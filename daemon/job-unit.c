@@ -147,16 +147,38 @@ static void on_final_stop(const char *result, const GError *error, void *userdat
         systemd1_reset_failed(h->unit->job->host->systemd, h->unit->name, on_gone, h);
 }
 
+static void unit_wind_up(JobUnit *u)
+{
+        if (u->handlers.ended)
+                u->handlers.ended(u->job, &u->result, u->userdata);
+        systemd1_stop(u->job->host->systemd, u->name, on_final_stop, handle_ref(u->handle));
+        fault_point(FAULT_UNIT_STOP_SENT);
+}
+
+static void on_system_state(const char *state, const GError *error, void *userdata)
+{
+        JobUnit *u = handle_unref(userdata);
+
+        if (!u)
+                return;
+        if (!error && g_str_equal(state, "stopping"))
+                g_message("%s ended with the host; what becomes of job %s is decided at the next boot",
+                        u->name, u->job->id);
+        else
+                unit_wind_up(u);
+}
+
+/* Who is ended by the host's shutdown has not failed. */
 static void unit_ended(JobUnit *u)
 {
         if (u->has_ended)
                 return;
         u->has_ended = true;
         fault_point(FAULT_UNIT_ENDED);
-        if (u->handlers.ended)
-                u->handlers.ended(u->job, &u->result, u->userdata);
-        systemd1_stop(u->job->host->systemd, u->name, on_final_stop, handle_ref(u->handle));
-        fault_point(FAULT_UNIT_STOP_SENT);
+        if (u->result.is_success)
+                unit_wind_up(u);
+        else
+                systemd1_system_state(u->job->host->systemd, on_system_state, handle_ref(u->handle));
 }
 
 static void unit_note_started(JobUnit *u)
@@ -171,6 +193,22 @@ static void set_signal_result(JobUnit *u, const char *result, int signal)
         set_result(u, false, result, signal,
                 g_strdup_printf("It was ended by signal %d (%s); see journalctl -u %s", signal,
                         strsignal(signal), u->name));
+}
+
+static void set_stopped_result(JobUnit *u, const UnitState *s)
+{
+        set_result(u, false, "stopped", s->exec_main_status, g_strdup_printf("%s was stopped", u->name));
+}
+
+/* systemd calls it a timeout too when who was stopped did not end in time. */
+static void set_timeout_result(JobUnit *u, const UnitState *s)
+{
+        if (host_now() - s->started_at < s->time_limit)
+                set_stopped_result(u, s);
+        else
+                set_result(u, false, s->result, s->exec_main_status,
+                        g_strdup_printf("It took longer than its time limit of %g s, and was ended; %s",
+                                (double)s->time_limit / G_USEC_PER_SEC, u->handlers.time_limit_hint));
 }
 
 /* Its start is over, so this state is of the process. */
@@ -191,8 +229,8 @@ static void unit_judge(JobUnit *u, const UnitState *s)
                 else
                         set_signal_result(u, "signal", s->exec_main_status);
         } else if (g_str_equal(s->result, "success"))
-                set_result(
-                        u, false, "stopped", s->exec_main_status, g_strdup_printf("%s was stopped", u->name));
+                /* By its end status it may look done: only who ended by itself, in the branch above, is. */
+                set_stopped_result(u, s);
         else if (g_str_equal(s->result, "exit-code"))
                 set_result(u, false, s->result, s->exec_main_status,
                         g_strdup_printf("It ended with status %d; see journalctl -u %s", s->exec_main_status,
@@ -200,8 +238,7 @@ static void unit_judge(JobUnit *u, const UnitState *s)
         else if (g_str_equal(s->result, "signal") || g_str_equal(s->result, "core-dump"))
                 set_signal_result(u, s->result, s->exec_main_status);
         else if (g_str_equal(s->result, "timeout"))
-                set_result(u, false, s->result, s->exec_main_status,
-                        g_strdup("It took longer than its time limit, and was ended"));
+                set_timeout_result(u, s);
         else if (g_str_equal(s->result, "oom-kill"))
                 set_result(u, false, s->result, s->exec_main_status,
                         g_strdup("It needed more memory than a job may have, and was ended"));

@@ -27,6 +27,7 @@ typedef struct JobUnitHandlers {
                 void *userdata); /* its namespaces stand, or it failed: what was staged can go; may be NULL */
         void (*ended)(Job *job, const JobUnitResult *result, void *userdata); /* may be NULL */
         void (*gone)(Job *job, const JobUnitResult *result, void *userdata);
+        const char *time_limit_hint; /* what a person can do when it took too long */
 } JobUnitHandlers;
 
 /* Starts. `suffix`: "" for the script, "seal", "empty". The spec's job and slot are filled in from the job.
@@ -35,7 +36,8 @@ void job_unit_run(
         Job *job, const char *suffix, SandboxSpec *spec, const JobUnitHandlers *handlers, void *userdata);
 /* Follows a unit that was started before this program was. Returns: FALSE when systemd does not know it. */
 bool job_unit_adopt(Job *job, const char *suffix, const JobUnitHandlers *handlers, void *userdata);
-/* Asks for the end of a running one, by SIGKILL: see KillSignal in sandbox.c. */
+/* Asks for the end of a running one: a script is told by SIGTERM, and killed when it does not listen; see
+ * KillSignal in sandbox.c. */
 void job_unit_stop(JobUnit *unit);
 /* systemd told something of the unit `name`. A signal is a reason to look, no more: what a unit ended with is
  * read from it. */

@@ -280,9 +280,12 @@ static const Property properties[] = {
         { "RuntimeMaxUSec",          229, ALWAYS, write_time_limit },
         /* Children that are left go with the unit. */
         { "KillMode",                187, ALWAYS, write_text, "control-group" },
-        /* To end by SIGTERM counts as success: stopped by a person or by the host's shutdown, it would look done. */
-        { "KillSignal",              187, ALWAYS, write_int, .number = SIGKILL },
-        { "TimeoutStopUSec",         188, ALWAYS, write_uint64, .number = 10 * G_USEC_PER_SEC },
+        /* A script may put its cache in order; what the service's own programs do is done again from the start. That to end
+         * by SIGTERM counts as success for systemd is no trap: see unit_judge(). */
+        { "KillSignal",              187, WITH_NETWORK, write_int, .number = SIGTERM },
+        { "KillSignal",              187, WITHOUT_NETWORK, write_int, .number = SIGKILL },
+        /* Who is deaf to that gets SIGKILL then. */
+        { "TimeoutStopUSec",         188, ALWAYS, write_uint64, .number = 5 * G_USEC_PER_SEC },
 
         /* --- Where its words go --- */
         /* Nobody answers a question. */

@@ -63,6 +63,8 @@ static int read_property(sd_bus_message *m, const char *name, UnitState *state)
                 return sd_bus_message_read(m, "v", "i", &state->exec_main_status);
         else if (g_str_equal(name, "ExecMainStartTimestamp"))
                 return sd_bus_message_read(m, "v", "t", &state->started_at);
+        else if (g_str_equal(name, "RuntimeMaxUSec"))
+                return sd_bus_message_read(m, "v", "t", &state->time_limit);
         else
                 return sd_bus_message_skip(m, "v");
         return 0;

@@ -134,7 +134,8 @@ static int on_call_reply(sd_bus_message *reply, void *userdata, sd_bus_error *re
                 systemd1_call_finish(c, "done", NULL);
         else if (e)
                 call_fail(c, e->message ?: e->name);
-        else if (c->tells_string && sd_bus_message_read(reply, "s", &path) >= 0) {
+        else if (c->tells_string && (sd_bus_message_read(reply, "s", &path) >= 0 ||
+                                            sd_bus_message_read(reply, "v", "s", &path) >= 0)) {
                 g_autofree char *result = g_strdup(path);
                 systemd1_call_finish(c, result, NULL);
         } else if (!c->makes_job)
@@ -295,6 +296,19 @@ void systemd1_is_enabled(Systemd1 *s, const char *unit, Systemd1Done done, void 
 
         c->tells_string = true;
         sd_bus_message_append(m, "s", unit);
+        call_send(c, m);
+}
+
+void systemd1_system_state(Systemd1 *s, Systemd1Done done, void *userdata)
+{
+        g_autoptr(sd_bus_message) m = NULL;
+        Systemd1Call *c = systemd1_call_new(s, "a question about its own state", done, userdata);
+
+        c->tells_string = true;
+        if (sd_bus_message_new_method_call(s->bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, DBUS_PROPERTIES, "Get") <
+                        0 ||
+                sd_bus_message_append(m, "ss", SYSTEMD_MANAGER, "SystemState") < 0)
+                return call_fail(c, "out of memory");
         call_send(c, m);
 }
 

@@ -48,6 +48,8 @@ void systemd1_enable(Systemd1 *s, const char *unit, Systemd1Done done, void *use
 void systemd1_disable(Systemd1 *s, const char *unit, Systemd1Done done, void *userdata);
 /* `done` gets "enabled", "disabled", ... as systemctl is-enabled says it. */
 void systemd1_is_enabled(Systemd1 *s, const char *unit, Systemd1Done done, void *userdata);
+/* `done` gets "running", "degraded", "stopping", ... as systemctl is-system-running says it. */
+void systemd1_system_state(Systemd1 *s, Systemd1Done done, void *userdata);
 /* A unit that is not loaded has nothing to reset: that is "done" too. */
 void systemd1_reset_failed(Systemd1 *s, const char *unit, Systemd1Done done, void *userdata);
 /* Lets the unit bind these ports and no others (SocketBindAllow=), over reboots. */

@@ -10,6 +10,7 @@ UnitState *unit_state_new(void)
         s->sub_state = g_strdup("dead");
         s->result = g_strdup("success");
         s->invocation_id = g_strdup("");
+        s->time_limit = UINT64_MAX;
         return s;
 }
 

@@ -17,6 +17,7 @@ typedef struct UnitState {
         int exec_main_code;   /* CLD_EXITED, CLD_KILLED, CLD_DUMPED, or 0 */
         int exec_main_status; /* exit status or signal */
         uint64_t started_at;  /* microseconds, CLOCK_REALTIME; 0: never */
+        uint64_t time_limit;  /* RuntimeMaxSec=, microseconds; UINT64_MAX: none */
 } UnitState;
 
 UnitState *unit_state_new(void); /* inactive, dead, success */

@@ -60,6 +60,36 @@ assert len(os.listdir(overlay_dir(root, "crash"))) == 2
     assert again[0]["State"] == "done" and again[1]["Generation"] == 3, "a number is given once"
 
 
+@pytest.mark.parametrize("told,is_watched", [("exit 0", False), ("exit 0", True), ("exit 3", True)])
+def test_a_shutdown_during_a_build_interrupts_it(host, crashing, told, is_watched):
+    """Whatever the script does when it is told to end, and whether or not the service is still there to see it."""
+    job = host.python(IMPORT + """
+conf = pathlib.Path("/etc/systemd/system/left4me-hostd.service.d/late.conf")
+if is_watched:
+    conf.parent.mkdir(exist_ok=True)
+    conf.write_text("[Service]\\nExecStop=sleep 2\\n")
+    run("systemctl", "daemon-reload")
+set_script(root, "crash", f"trap '{told}' TERM\\n" + HOLD + "echo never > file")
+result = ask_build(root, "crash")
+wait_held(root, "crash")
+""", told=told, is_watched=is_watched)
+    host.reboot()
+    seen = host.python("""
+conf = pathlib.Path("/etc/systemd/system/left4me-hostd.service.d/late.conf")
+if conf.exists():
+    conf.unlink()
+    conf.parent.rmdir()
+    run("systemctl", "daemon-reload")
+result = "ended with the host" in run("journalctl", "--boot=-1", "--unit=left4me-hostd.service").stdout
+""")
+    assert seen or not is_watched, "what this test is about"
+    facts = host.python(LOOK)
+    ended = host.python("result = root.get_all(job)", job=job)
+    assert (ended["State"], ended["Result"]) == ("interrupted", "host-crash"), ended
+    assert_whole(facts)
+    assert facts["overlay"]["Generations"] == crashing["Generations"]
+
+
 def test_a_crash_during_the_seal_interrupts_the_build(host, crashing):
     host.python(IMPORT + """
 job = ask_build(root, "crash", "truncate --size=3G large")
