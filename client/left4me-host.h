@@ -97,6 +97,8 @@ l4h_manager *l4h_manager_unref(l4h_manager *manager);
 const char *l4h_manager_get_version(const l4h_manager *manager);
 /* What works on this host, as words. Returns: a NULL-terminated array owned by the object. */
 const char *const *l4h_manager_get_features(const l4h_manager *manager);
+/* Paths that belong to nothing the service knows. Returns: a NULL-terminated array owned by the object. */
+const char *const *l4h_manager_get_unknown_directories(const l4h_manager *manager);
 uint16_t l4h_manager_get_first_port(const l4h_manager *manager);
 uint16_t l4h_manager_get_last_port(const l4h_manager *manager);
 const char *l4h_manager_get_listen_address(const l4h_manager *manager);

@@ -5,7 +5,7 @@
 struct l4h_manager {
         unsigned n_ref;
         char *version;
-        char **features;
+        char **features, **unknown_directories;
         uint16_t ports[2];
         char *listen_address;
         uint32_t job_slots, running_jobs, max_pending_calls_per_user, max_queued_jobs_per_user,
@@ -37,6 +37,7 @@ const ObjectType manager_type = {
                                 uint32),
                         FIELD(l4h_manager, build_time_limit, HOST_MEMBER_BuildTimeLimit, uint64),
                         FIELD(l4h_manager, keep_generations, HOST_MEMBER_KeepGenerations, uint32),
+                        FIELD(l4h_manager, unknown_directories, HOST_MEMBER_UnknownDirectories, strings),
                         {NULL},
                 },
 };
@@ -64,6 +65,7 @@ uint16_t l4h_manager_get_last_port(const l4h_manager *manager)
 DEFINE_OBJECT_REF(manager)
 DEFINE_STRING_GETTER(manager, version)
 DEFINE_STRINGS_GETTER(manager, features)
+DEFINE_STRINGS_GETTER(manager, unknown_directories)
 DEFINE_STRING_GETTER(manager, listen_address)
 DEFINE_GETTER(manager, get, uint32_t, job_slots)
 DEFINE_GETTER(manager, get, uint32_t, running_jobs)

@@ -165,3 +165,20 @@ int beneath_remove(int dir_fd, const char *name, unsigned levels)
                 return r;
         return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
+
+GPtrArray *beneath_list(int dir_fd, const char *path, int *ret_error)
+{
+        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+        _cleanup_close_ int fd = beneath_open(dir_fd, path, O_RDONLY | O_DIRECTORY, 0);
+        g_autoptr(DIR) dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+        if (!dir) {
+                *ret_error = fd < 0 ? fd : -errno;
+                return NULL;
+        }
+        fd = -1; /* closedir() closes it */
+        for (struct dirent *e; (e = readdir(dir));)
+                if (beneath_is_component(e->d_name))
+                        g_ptr_array_add(names, g_strdup(e->d_name));
+        return g_steal_pointer(&names);
+}

@@ -3,6 +3,7 @@
  * only way in which this program opens anything below /var/lib/left4me. See openat2(2). */
 #pragma once
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -29,6 +30,10 @@ int beneath_make_dir(int dir_fd, const char *name, uid_t uid, gid_t gid, mode_t 
  * Returns: 0 or negative errno. */
 int beneath_write_file(
         int dir_fd, const char *name, const void *data, size_t size, uid_t uid, gid_t gid, mode_t mode);
+
+/* The names in directory `path`, all but "." and "..". Returns: an array to be unreffed, or NULL with a
+ * negative errno. */
+GPtrArray *beneath_list(int dir_fd, const char *path, int *ret_error);
 
 /* Removes `name` (one component) in `dir_fd`, whatever it is, with at most `levels` levels of entries in it:
  * for what this program or the kernel made there and whose depth is known, never for a tree that others

@@ -6,6 +6,7 @@
 #include "job-queue.h"
 #include "overlay.h"
 #include "paths.h"
+#include "unknown.h"
 #include "util.h"
 
 #include "dbus/names.h"
@@ -160,6 +161,7 @@ void host_free(Host *host)
         settings_free(host->settings);
         close_fd(&host->state_fd);
         close_fd(&host->staging_fd);
+        g_strfreev(host->unknown);
         g_free(host->boot_id);
         g_free(host);
 }
@@ -192,6 +194,7 @@ gboolean host_reload(Host *host, GError **error)
                 announce_address(host);
         host_changed(host, OBJECT_MANAGER, "", "PortRange", "ListenAddress", "JobSlots",
                 "MaxPendingCallsPerUser", "MaxQueuedJobsPerUser", "BuildTimeLimit", "KeepGenerations");
+        unknown_refresh(host);
         jobs_schedule(host);
         overlay_prune_all(host);
         return TRUE;

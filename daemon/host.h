@@ -50,6 +50,7 @@ struct Host {
         GHashTable *overlays;       /* name -> Overlay */
         GHashTable *overlays_by_id; /* &row->id -> Overlay */
         GTree *jobs;                /* &id -> Job, oldest first */
+        char **unknown;             /* paths that nobody knows, sorted; see unknown.h */
         guint schedule;             /* a turn of jobs_schedule() is due */
         bool is_keeping_log;        /* a turn of jobs_keep_logs() is at work */
         HostListener listener;

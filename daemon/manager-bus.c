@@ -124,6 +124,12 @@ static int property_get_features(sd_bus *bus, const char *path, const char *inte
         return sd_bus_message_append_strv(reply, features);
 }
 
+static int property_get_unknown_directories(sd_bus *bus, const char *path, const char *interface,
+        const char *name, sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+        return sd_bus_message_append_strv(reply, ((Host *)userdata)->unknown);
+}
+
 const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("CreateInstance", SD_BUS_ARGS("s", name, "a{sv}", options),
@@ -150,5 +156,6 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("MaxQueuedJobsPerUser", "u", property_get_max_queued_jobs, 0, CHANGES),
         SD_BUS_PROPERTY("BuildTimeLimit", "t", property_get_build_time_limit, 0, CHANGES),
         SD_BUS_PROPERTY("KeepGenerations", "u", property_get_keep_generations, 0, CHANGES),
+        SD_BUS_PROPERTY("UnknownDirectories", "as", property_get_unknown_directories, 0, CHANGES),
         SD_BUS_VTABLE_END,
 };

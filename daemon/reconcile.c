@@ -8,9 +8,9 @@
 #include "overlay.h"
 #include "paths.h"
 #include "staging.h"
+#include "unknown.h"
 #include "util.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 
@@ -73,47 +73,14 @@ static void reconcile_instance(Host *host, Instance *i, bool is_boot)
         instance_unmount_unused(i);
 }
 
-/* Returns: the names in a directory of root's, none when it is not made yet. */
-static GPtrArray *read_names(int parent_fd, const char *path)
-{
-        GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
-        int fd = beneath_open(parent_fd, path, O_RDONLY | O_DIRECTORY, 0);
-        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-
-        if (!dir)
-                return names;
-        for (struct dirent *e; (e = readdir(dir));)
-                if (e->d_name[0] != '.')
-                        g_ptr_array_add(names, g_strdup(e->d_name));
-        closedir(dir);
-        return names;
-}
-
 static void visit_names(int parent_fd, const char *path,
         void (*visit)(Host *, const char *path, const char *name), Host *host)
 {
-        g_autoptr(GPtrArray) names = read_names(parent_fd, path);
+        int r;
+        g_autoptr(GPtrArray) names = beneath_list(parent_fd, path, &r);
 
-        for (guint n = 0; n < names->len; n++)
+        for (guint n = 0; names && n < names->len; n++)
                 visit(host, path, names->pdata[n]);
-}
-
-static void report(const char *path, const char *name)
-{
-        g_warning("Nobody knows " PATH_STATE "/%s/%s; it is kept, look at it and delete it by hand", path,
-                name);
-}
-
-static void check_instance_dir(Host *host, const char *path, const char *name)
-{
-        if (!g_hash_table_contains(host->instances, name))
-                report(path, name);
-}
-
-static void check_overlay_dir(Host *host, const char *path, const char *name)
-{
-        if (!overlay_by_id(host, strtoull(name, NULL, 10)))
-                report(path, name);
 }
 
 /* Of a job that failed, or of one that ended long ago. */
@@ -122,10 +89,8 @@ static void check_trash_dir(Host *host, const char *path, const char *name)
         uint64_t id;
         Job *job;
 
-        if (!g_ascii_string_to_unsigned(name, 10, 1, G_MAXINT64, &id, NULL)) {
-                report(path, name);
+        if (!g_ascii_string_to_unsigned(name, 10, 1, G_MAXINT64, &id, NULL))
                 return;
-        }
         job = job_find(host, id, NULL);
         if (!job || job_is_finished(job))
                 job_queue_empty_trash(host);
@@ -136,17 +101,16 @@ static void check_generations(Host *host, Overlay *overlay)
 {
         g_autofree char *path = g_strdup_printf(DIR_OVERLAYS "/%" G_GUINT64_FORMAT, overlay->row->id);
         g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-        g_autoptr(GPtrArray) names = read_names(host->state_fd, path);
+        int r;
+        g_autoptr(GPtrArray) names = beneath_list(host->state_fd, path, &r);
 
-        for (guint n = 0; n < names->len; n++) {
+        for (guint n = 0; names && n < names->len; n++) {
                 uint64_t number;
 
                 if (overlay->row->next_generation > 1 &&
                         g_ascii_string_to_unsigned(
                                 names->pdata[n], 10, 1, overlay->row->next_generation - 1, &number, NULL))
                         g_array_append_val(numbers, number);
-                else
-                        report(path, names->pdata[n]);
         }
         overlay_prune_unfinished(overlay, numbers);
 }
@@ -181,10 +145,7 @@ void reconcile(Host *host)
         instance_mounts_changed(host);
         for (GList *l = instances; l; l = l->next)
                 reconcile_instance(host, l->data, is_boot);
-        visit_names(host->state_fd, DIR_INSTANCES, check_instance_dir, host);
-        visit_names(host->state_fd, DIR_RUNTIME, check_instance_dir, host);
-        visit_names(host->state_fd, DIR_OVERLAYS, check_overlay_dir, host);
-        visit_names(host->state_fd, DIR_CACHE, check_overlay_dir, host);
+        unknown_refresh(host);
         visit_names(host->state_fd, DIR_OVERLAYS "/" DIR_TRASH, check_trash_dir, host);
         visit_names(host->state_fd, DIR_CACHE "/" DIR_TRASH, check_trash_dir, host);
         visit_names(host->state_fd, DIR_INSTANCES "/" DIR_TRASH, check_trash_dir, host);

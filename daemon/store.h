@@ -108,6 +108,8 @@ int store_save_job(Store *store, JobRow *row, char **ret_message);
 int store_delete_instance(Store *store, const char *name, char **ret_message);
 /* -EBUSY while an instance lists it. */
 int store_delete_overlay(Store *store, uint64_t id, char **ret_message);
+/* The highest number that a job ever had; 0 before the first. */
+int store_read_last_job(Store *store, uint64_t *ret_id, char **ret_message);
 int store_delete_job(Store *store, uint64_t id, char **ret_message);
 
 /* All rows, for the start of the program. Returns: 0 and an array that owns its rows. */

@@ -7,7 +7,6 @@
 #include "staging.h"
 #include "util.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pwd.h>
@@ -122,25 +121,6 @@ static int open_trash(Trash *t, const char *root, const char *name, bool make)
                     : beneath_open(all_fd, name, O_RDONLY | O_DIRECTORY, 0);
 }
 
-/* Returns: the names in a directory of root's, or NULL with a negative errno. */
-static GPtrArray *list_names(int dir_fd, int *ret_error)
-{
-        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-
-        if (!dir) {
-                *ret_error = -errno;
-                close_fd(&fd);
-                return NULL;
-        }
-        for (struct dirent *e; (e = readdir(dir));)
-                if (!g_str_equal(e->d_name, ".") && !g_str_equal(e->d_name, ".."))
-                        g_ptr_array_add(names, g_strdup(e->d_name));
-        closedir(dir);
-        return g_steal_pointer(&names);
-}
-
 /* A whole overlay goes with every generation that has a directory, known or not. */
 static int find_generations(Trash *t)
 {
@@ -153,7 +133,7 @@ static int find_generations(Trash *t)
         fd = beneath_open(t->state_fd, t->overlay, O_RDONLY | O_DIRECTORY, 0);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        names = list_names(fd, &r);
+        names = beneath_list(fd, ".", &r);
         for (guint n = 0; names && n < names->len; n++)
                 add_tree(t, DIR_OVERLAYS, g_strdup(t->overlay), names->pdata[n]);
         return r;
@@ -219,7 +199,7 @@ static int stage_root(Trash *t, const char *root, const char *name, int job_fd, 
 
         if (trash_fd < 0)
                 return trash_fd == -ENOENT ? 0 : trash_fd;
-        names = list_names(trash_fd, &r);
+        names = beneath_list(trash_fd, ".", &r);
         for (guint n = 0; r >= 0 && n < names->len; n++)
                 r = stage_tree(t, trash_fd, names->pdata[n], job_fd, userns_fd);
         return r;
@@ -248,7 +228,7 @@ static int find_leftovers(Trash *t, const char *root)
 
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        names = list_names(fd, &r);
+        names = beneath_list(fd, ".", &r);
         for (guint n = 0; names && n < names->len; n++)
                 if (is_leftover(t, names->pdata[n]))
                         g_ptr_array_add(t->names, g_strdup(names->pdata[n]));
@@ -314,7 +294,7 @@ static int remove_trash(Trash *t, const char *root, const char *name)
 
         if (trash_fd < 0)
                 return trash_fd == -ENOENT ? 0 : trash_fd;
-        names = list_names(trash_fd, &r);
+        names = beneath_list(trash_fd, ".", &r);
         for (guint n = 0; r >= 0 && n < names->len; n++) {
                 g_autofree char *top = g_strconcat(path, "/", names->pdata[n], NULL);
 

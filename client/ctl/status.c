@@ -86,6 +86,8 @@ static void host_print(const l4h_manager *manager)
         _cleanup_free_ char *limit = format_span(l4h_manager_get_build_time_limit(manager));
         print_field("Builds", format("%s at most, the newest %" PRIu32 " generations are kept", limit,
                                       l4h_manager_get_keep_generations(manager)));
+        for (const char *const *path = l4h_manager_get_unknown_directories(manager); *path; path++)
+                print_field("Unknown", format("%s (kept: look at it, delete it by hand)", *path));
 }
 
 static int host_status(Ctl *ctl)

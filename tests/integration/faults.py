@@ -82,6 +82,9 @@ def find_disorder_of_jobs(root, objects):
     yield not list(STAGING.iterdir()), "something is staged"
     yield not any("/staging/" in place for place in mount_table()), "staging is mounted"
     yield trash() == [], f"trash: {trash()}"
+    root.manager("Reload", "(@a{sv} {},)")
+    unknown = root.get_all(PATH)["UnknownDirectories"]
+    yield not unknown, f"directories that nobody knows: {unknown}"
     shown = {o[IFACE + ".Job"]["Id"]: o[IFACE + ".Job"]["State"] for o in objects.values() if IFACE + ".Job" in o}
     yield shown == dict(store_rows("SELECT id, state FROM job")), "jobs in the store are not those on the bus"
     yield not {"queued", "running"} & set(shown.values()), f"jobs that do not end: {shown}"

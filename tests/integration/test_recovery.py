@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The daemon is killed or absent in the middle of jobs: it takes up what runs, records what ended, and leaves nothing behind."""
+import contextlib
 import os
 import pathlib
 import signal
+import sqlite3
 
 import pytest
 
-from conftest import IFACE, STATE, BusError, build, daemon_pid, delete_overlay, path_of, run, text, unit, wait_for
+from conftest import IFACE, PATH, STATE, BusError, build, daemon_pid, delete_overlay, path_of, run, text, unit, wait_for
+from builds import listener  # noqa: F401
 
 WAITS = 'echo waiting > waiting; while [ ! -e /cache/go ]; do sleep 0.05; done; echo "$RANDOM" > result; exit {status}\n'
 
@@ -41,19 +44,20 @@ def kill_daemon():
     wait_for(lambda: unit("left4me-hostd.service", "ActiveState")["ActiveState"] == "active")
 
 
-def assert_nothing_is_left(root):
+def assert_nothing_is_left(root, planted=()):
     def is_clean():
         return not any(i.get(IFACE + ".Job", {"FinishedAt": 1})["FinishedAt"] == 0 for i in root.objects().values())
     wait_for(is_clean, 20, "the end of all jobs")
     wait_for(lambda: not os.listdir("/run/left4me/staging"), what="an empty staging")
     for tree in ("overlays", "cache", "runtime"):
-        assert os.listdir(STATE / tree / ".trash") == [], tree
+        assert set((STATE / tree / ".trash").iterdir()) <= set(planted), tree
     assert run("systemctl", "list-units", "--all", "--plain", "--no-legend", "left4me-job-*").stdout == ""
     for path, interfaces in root.objects().items():
         overlay = interfaces.get(IFACE + ".Overlay")
         directory = STATE / f"overlays/{overlay['Id']}" if overlay else None
         if directory and directory.exists():
-            assert sorted(os.listdir(directory)) == sorted(str(g[0]) for g in overlay["Generations"]), path
+            there = sorted(p.name for p in directory.iterdir() if p not in planted)
+            assert there == sorted(str(g[0]) for g in overlay["Generations"]), path
 
 
 def test_a_daemon_killed_during_a_build_takes_the_same_unit_up(root, waiting):
@@ -139,18 +143,49 @@ def test_a_unit_that_somebody_stopped_is_no_success(root, waiting):
     assert_nothing_is_left(root)
 
 
-def test_a_directory_that_nobody_knows_is_reported_and_kept(root, overlay):
-    unknown = STATE / "overlays/999999"
-    unknown.mkdir()
-    (unknown / "file").write_text("somebody's\n")
-    try:
-        kill_daemon()
-        log = run("journalctl", "--unit=left4me-hostd", "--output=cat", "--lines=50").stdout
-        assert "overlays/999999" in log and "kept" in log, log
-        overlay("besides")
-        assert (unknown / "file").read_text() == "somebody's\n"
-    finally:
-        run("rm", "-r", unknown)
+@pytest.fixture
+def unknown(root, overlay):
+    """Directories and a file where each kind of thing lies, that belong to nothing; some look as if they did."""
+    overlay("known")
+    known, (following,) = root.get("overlay", "known")["Id"], store_row("SELECT next_generation FROM overlay WHERE name = 'known'")
+    job, = store_row("SELECT seq FROM sqlite_sequence WHERE name = 'job'")
+    paths = [STATE / p for p in (
+        "overlays/999999", f"overlays/0{known}", f"overlays/{known}x", "overlays/.hidden", f"overlays/{known}/{following}",
+        f"overlays/{known}/notes", "cache/999999", "instances/nobody", "runtime/nobody", f"overlays/.trash/{job + 1000}",
+        "runtime/.trash/mine")]
+    for path in paths:
+        path.mkdir()
+        (path / "file").write_text("somebody's\n")
+    (STATE / "cache/a\nline").write_text("")
+    yield paths
+    run("rm", "-r", STATE / "cache/a\nline", *paths)
+
+
+def store_row(question):
+    with contextlib.closing(sqlite3.connect(f"file:{STATE}/host.db?mode=ro", uri=True)) as store:
+        return store.execute(question).fetchone()
+
+
+def test_what_nobody_knows_is_reported_and_kept(root, unknown, listener):
+    shown = sorted(map(str, unknown)) + [f"{STATE}/cache/a\\nline"]
+    root.manager("Reload", "(@a{sv} {},)")
+    assert sorted(shown) == root.get_all(PATH)["UnknownDirectories"]
+    assert [a[1]["UnknownDirectories"] for p, _, m, a in listener.signals() if p == PATH and "UnknownDirectories" in a[1]] == [
+        sorted(shown)]
+    since = run("date", "+%s").stdout.strip()
+    kill_daemon()
+    assert sorted(shown) == root.get_all(PATH)["UnknownDirectories"], "the same after a start"
+    assert_nothing_is_left(root, unknown)
+    log = run("journalctl", "--unit=left4me-hostd", "--output=cat", f"--since=@{since}").stdout
+    status = run("l4d2ctl", "status").stdout
+    for path in shown:
+        assert f"Nobody knows {path}; it is kept" in log and f"{path} (kept" in status, path
+    assert all((path / "file").read_text() == "somebody's\n" for path in unknown)
+    assert (STATE / "cache/a\nline").exists()
+    run("rm", "-r", unknown[0])
+    root.manager("Reload", "(@a{sv} {},)")
+    assert str(unknown[0]) not in root.get_all(PATH)["UnknownDirectories"]
+    unknown[0].mkdir()
 
 
 def test_staging_of_a_job_that_is_no_more_is_swept(root):
