@@ -10,7 +10,7 @@ error of its own, is told as "broken", and is no row's ending."""
 import json
 
 from builds import I386
-from test_units import SYSTEMD
+from conftest import SYSTEMD
 
 GONE = "ENOENT"  # nothing of that name is in sight
 SAME_USER = "ESRCH" if SYSTEMD >= 257 else "got through"  # servers share a user, and have processes apart from 257 on

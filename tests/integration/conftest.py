@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import subprocess
 import sys
 import time
@@ -61,6 +62,9 @@ def run(*command, check=True, user=None, **kwargs):
     if check and done.returncode:
         raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done
+
+
+SYSTEMD = int(re.search(r"\d+", run("systemctl", "--version").stdout)[0])
 
 
 def wait_for(question, seconds=10, what="it"):

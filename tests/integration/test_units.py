@@ -7,11 +7,10 @@ import pathlib
 import re
 
 import pytest
-from conftest import STATE, daemon_pid, run, unit, wait_for
+from conftest import STATE, SYSTEMD, daemon_pid, run, unit, wait_for
 
 from servers import SANITIZED, mount_unit, server_unit
 
-SYSTEMD = int(re.search(r"\d+", run("systemctl", "--version").stdout)[0])
 UNITS = pathlib.Path("/usr/lib/systemd/system")
 
 
