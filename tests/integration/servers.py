@@ -35,6 +35,22 @@ END
 chmod 755 srcds_run
 """
 
+def game_after(lines):
+    """The script of an overlay whose srcds_run runs these lines first, and then behaves as the small game does."""
+    return f"""
+mkdir -p left4dead2
+cat > srcds_run <<'END'
+#!/bin/bash
+cd "$(dirname "$0")"
+{lines}
+trap 'exit 0' INT TERM
+exec {{nothing}}<> <(:)
+while :; do read -r -u $nothing -t 1000; done
+END
+chmod 755 srcds_run
+"""
+
+
 SANITIZED = bool(os.environ.get("LEFT4ME_TEST_SANITIZE"))
 
 

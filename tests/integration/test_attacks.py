@@ -10,7 +10,7 @@ import attacks
 import pytest
 from builds import cache_dir, current_dir, go_on, held, i386_loader, inside_build, processes_of  # noqa: F401
 from conftest import PATH, STATE, BusError, daemon_pid, mounted, run, unit, wait_for
-from servers import dropin, overlay_paths, server_unit
+from servers import dropin, game_after, overlay_paths, server_unit
 
 SET_UID = pathlib.Path("/usr/local/bin/left4me-test-as-root")
 
@@ -73,20 +73,7 @@ def test_most_attempts_get_through_without_the_protection(root, host, overlay):
     assert unharmed(host)
 
 
-# srcds_run of the overlay `attack`: tries everything, and then behaves as the small game does.
-ATTACKING_GAME = r"""
-mkdir left4dead2
-cat > srcds_run <<'END'
-#!/bin/bash
-cd "$(dirname "$0")"
-python3 left4dead2/attacks.py > endings.new 2> errors
-mv endings.new endings
-trap 'exit 0' INT TERM
-exec {nothing}<> <(:)
-while :; do read -r -u $nothing -t 1000; done
-END
-chmod 755 srcds_run
-"""
+ATTACKING_GAME = game_after("python3 left4dead2/attacks.py > endings.new 2> errors; mv endings.new endings")
 
 
 def test_from_inside_a_server(root, host, instance, overlay, figure):
@@ -194,17 +181,7 @@ def test_a_build_of_many_processes_ends_whole(root, instance, held):
 
 
 def test_nothing_of_a_server_goes_on_after_its_stop(root, instance, overlay):
-    overlay("lasting", f"cat > p.py <<'END'\n{SURVIVORS}\nEND\n" + r"""
-cat > srcds_run <<'END'
-#!/bin/bash
-cd "$(dirname "$0")"
-python3 p.py made
-trap 'exit 0' INT
-exec {nothing}<> <(:)
-while :; do read -r -u $nothing -t 1000; done
-END
-chmod 755 srcds_run
-""")
+    overlay("lasting", f"cat > p.py <<'END'\n{SURVIVORS}\nEND\n{game_after('python3 p.py made')}")
     instance("lasting", Overlays=overlay_paths("lasting"))
     with dropin(server_unit("lasting"), "Service", "TimeoutStopSec=2s"):
         root.instance("lasting", "Start")

@@ -10,7 +10,7 @@ import shutil
 import pytest
 from builds import STAGING, held, jobs_of, trash, wait_quiet  # noqa: F401
 from conftest import STATE, BusError, build, path_of, run, wait_for
-from servers import settings
+from servers import game_after, settings
 
 PROGRAMS = pathlib.Path("/usr/libexec/left4me")
 UIDS = ["left4me", "l4d2-sandbox-0", "l4d2-sandbox-15", "sam"]
@@ -128,24 +128,15 @@ def test_the_server_reaches_its_files_through_the_mount_alone(arena):
         assert run("ls", merged, user=user, check=False).returncode != 0, user
 
 
-# srcds_run of the overlay `pry`: tries every place from inside the server, and then behaves as the small game does.
-PRYING_GAME = r"""
-mkdir -p left4dead2
-cat > srcds_run <<'END'
-#!/bin/bash
-cd "$(dirname "$0")"
+# Tries every place from inside the server.
+PRYING_GAME = game_after(r"""
 python3 left4dead2/try.py < left4dead2/places.json > reached.new
 for place in /var/lib /var/lib/left4me /var/lib/left4me/runtime /run /etc /home /root /srv /mnt /opt /dev/shm; do
     echo "$place:" $(ls -A "$place" 2>/dev/null)
 done > seen
 echo of-a-server > /dev/shm/of-a-server
 mv reached.new reached
-trap 'exit 0' INT TERM
-exec {nothing}<> <(:)
-while :; do read -r -u $nothing -t 1000; done
-END
-chmod 755 srcds_run
-"""
+""")
 
 
 def test_inside_a_server_nothing_else_is_in_sight(root, arena, build_at_work, instance, overlay):
