@@ -9,8 +9,8 @@ struct l4h_manager {
         uint16_t ports[2];
         char *listen_address;
         uint32_t job_slots, running_jobs, max_pending_calls_per_user, max_queued_jobs_per_user,
-                keep_generations;
-        uint64_t build_time_limit;
+                keep_generations, keep_finished_jobs;
+        uint64_t build_time_limit, keep_finished_jobs_usec;
 };
 
 static int port_range_read(sd_bus_message *m, void *field)
@@ -37,6 +37,8 @@ const ObjectType manager_type = {
                                 uint32),
                         FIELD(l4h_manager, build_time_limit, HOST_MEMBER_BuildTimeLimit, uint64),
                         FIELD(l4h_manager, keep_generations, HOST_MEMBER_KeepGenerations, uint32),
+                        FIELD(l4h_manager, keep_finished_jobs, HOST_MEMBER_KeepFinishedJobs, uint32),
+                        FIELD(l4h_manager, keep_finished_jobs_usec, HOST_MEMBER_KeepFinishedJobsUSec, uint64),
                         FIELD(l4h_manager, unknown_directories, HOST_MEMBER_UnknownDirectories, strings),
                         {NULL},
                 },
@@ -73,3 +75,5 @@ DEFINE_GETTER(manager, get, uint32_t, max_pending_calls_per_user)
 DEFINE_GETTER(manager, get, uint32_t, max_queued_jobs_per_user)
 DEFINE_GETTER(manager, get, uint64_t, build_time_limit)
 DEFINE_GETTER(manager, get, uint32_t, keep_generations)
+DEFINE_GETTER(manager, get, uint32_t, keep_finished_jobs)
+DEFINE_GETTER(manager, get, uint64_t, keep_finished_jobs_usec)

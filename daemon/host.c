@@ -3,6 +3,7 @@
 #include "beneath.h"
 #include "filter-test.h"
 #include "instance.h"
+#include "job-keep.h"
 #include "job-queue.h"
 #include "overlay.h"
 #include "paths.h"
@@ -101,6 +102,7 @@ int host_new(LayersWay way, Host **ret_host, char **ret_message)
         host->overlays = g_hash_table_new(g_str_hash, g_str_equal);
         host->overlays_by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
         host->jobs = g_tree_new_full(compare_ids, NULL, NULL, NULL);
+        host->served = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         r = sd_id128_get_boot(&boot);
         if (r < 0)
                 return fail(r, ret_message, "Cannot read the boot id: %s", g_strerror(-r));
@@ -145,6 +147,8 @@ void host_free(Host *host)
         host->listener = (HostListener){};
         if (host->schedule)
                 g_source_remove(host->schedule);
+        if (host->drop)
+                g_source_remove(host->drop);
         g_clear_pointer(&host->mounts, mounts_watch_free);
         g_clear_pointer(&host->systemd, systemd1_free);
         instances = g_hash_table_get_values(host->instances);
@@ -157,6 +161,7 @@ void host_free(Host *host)
         g_hash_table_unref(host->overlays_by_id);
         g_hash_table_unref(host->overlays);
         g_tree_unref(host->jobs);
+        g_array_unref(host->served);
         store_close(host->store);
         settings_free(host->settings);
         close_fd(&host->state_fd);
@@ -193,8 +198,10 @@ gboolean host_reload(Host *host, GError **error)
         if (has_new_address)
                 announce_address(host);
         host_changed(host, OBJECT_MANAGER, "", "PortRange", "ListenAddress", "JobSlots",
-                "MaxPendingCallsPerUser", "MaxQueuedJobsPerUser", "BuildTimeLimit", "KeepGenerations");
+                "MaxPendingCallsPerUser", "MaxQueuedJobsPerUser", "BuildTimeLimit", "KeepGenerations",
+                "KeepFinishedJobs", "KeepFinishedJobsUSec");
         unknown_refresh(host);
+        jobs_drop_old(host);
         jobs_schedule(host);
         overlay_prune_all(host);
         return TRUE;

@@ -52,6 +52,8 @@ struct Host {
         GTree *jobs;                /* &id -> Job, oldest first */
         char **unknown;             /* paths that nobody knows, sorted; see unknown.h */
         guint schedule;             /* a turn of jobs_schedule() is due */
+        GArray *served;             /* uint32_t: users whose jobs have begun, the last one last */
+        guint drop;                 /* the next turn of jobs_drop_old() */
         bool is_keeping_log;        /* a turn of jobs_keep_logs() is at work */
         HostListener listener;
 };

@@ -174,6 +174,9 @@ static bool may_run(Job *job)
 
 static int free_slot(Host *host)
 {
+        /* Of a time when there were more slots, some may still run in those that are gone. */
+        if (jobs_running(host) >= host->settings->job_slots)
+                return -1;
         for (unsigned slot = 0; slot < host->settings->job_slots; slot++) {
                 bool is_free = true;
 
@@ -188,15 +191,57 @@ static int free_slot(Host *host)
         return -1;
 }
 
+/* Users take turns: whose job began last waits longest, and who had none yet comes first. What the service
+ * asks for itself has its turn like a user. */
+
+static uint32_t nth_requester(const Job *job, guint n)
+{
+        return job->row->requesters->len ? g_array_index(job->row->requesters, uint32_t, n) : JOB_NOBODY;
+}
+
+static guint user_rank(Host *host, uint32_t uid)
+{
+        for (guint n = 0; n < host->served->len; n++)
+                if (g_array_index(host->served, uint32_t, n) == uid)
+                        return n + 1;
+        return 0;
+}
+
+/* That of the requester whose turn comes first. */
+static guint job_rank(const Job *job)
+{
+        guint rank = G_MAXUINT;
+
+        for (guint n = 0; n < MAX(job->row->requesters->len, 1); n++)
+                rank = MIN(rank, user_rank(job->host, nth_requester(job, n)));
+        return rank;
+}
+
+static void note_served(const Job *job)
+{
+        GArray *served = job->host->served;
+
+        for (guint n = 0; n < MAX(job->row->requesters->len, 1); n++) {
+                uint32_t uid = nth_requester(job, n);
+                guint rank = user_rank(job->host, uid);
+
+                if (rank)
+                        g_array_remove_index(served, rank - 1);
+                g_array_append_val(served, uid);
+        }
+}
+
 static Job *next_job(Host *host)
 {
+        Job *next = NULL;
+
         for (GTreeNode *n = g_tree_node_first(host->jobs); n; n = g_tree_node_next(n)) {
                 Job *job = g_tree_node_value(n);
 
-                if (job_is_queued(job) && may_run(job))
-                        return job;
+                if (job_is_queued(job) && (!next || job_rank(job) < job_rank(next)) && may_run(job))
+                        next = job;
         }
-        return NULL;
+        return next;
 }
 
 static gboolean on_schedule(gpointer userdata)
@@ -206,8 +251,10 @@ static gboolean on_schedule(gpointer userdata)
         int slot;
 
         host->schedule = 0;
-        while ((slot = free_slot(host)) >= 0 && (job = next_job(host)))
+        while ((slot = free_slot(host)) >= 0 && (job = next_job(host))) {
+                note_served(job);
                 job_begin(job, slot);
+        }
         return G_SOURCE_REMOVE;
 }
 

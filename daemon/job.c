@@ -2,6 +2,7 @@
 #include "job.h"
 #include "fault.h"
 #include "instance.h"
+#include "job-keep.h"
 #include "job-log.h"
 #include "job-progress.h"
 #include "job-queue.h"
@@ -14,8 +15,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-#define KEEP_FINISHED 100 /* jobs that have ended and are still shown */
 
 typedef struct JobSteps {
         void (*begin)(Job *job);
@@ -207,36 +206,6 @@ void job_set_finished(Job *job, const char *state, const char *result, int exit_
         row->phase = g_strdup("");
 }
 
-/* An overlay's state comes from its last build. */
-static bool job_is_last_build(Job *job)
-{
-        Overlay *overlay = overlay_by_id(job->host, job->row->overlay);
-
-        return overlay && overlay->row->last_job == job->row->id;
-}
-
-static void drop_old(Host *host)
-{
-        unsigned finished = 0;
-        g_autoptr(GPtrArray) old = g_ptr_array_new();
-
-        for (GTreeNode *n = g_tree_node_last(host->jobs); n; n = g_tree_node_previous(n))
-                if (job_is_finished(g_tree_node_value(n)) && !job_is_last_build(g_tree_node_value(n)) &&
-                        ++finished > KEEP_FINISHED)
-                        g_ptr_array_add(old, g_tree_node_value(n));
-        for (guint n = 0; n < old->len; n++) {
-                Job *job = old->pdata[n];
-                g_autofree char *message = NULL;
-
-                if (store_delete_job(host->store, job->row->id, &message) < 0) {
-                        g_warning("Job %s stays: %s", job->id, message);
-                        continue;
-                }
-                host_object_removed(host, OBJECT_JOB, job->id);
-                job_free(job);
-        }
-}
-
 void job_announce_finished(Job *job)
 {
         Host *host = job->host;
@@ -247,7 +216,7 @@ void job_announce_finished(Job *job)
         host_changed(host, OBJECT_MANAGER, "", "RunningJobs");
         if (overlay)
                 overlay_changed(overlay, "State");
-        drop_old(host);
+        jobs_drop_old(host);
         jobs_keep_logs(host);
         jobs_schedule(host);
         fault_point(FAULT_JOB_ANNOUNCED);
@@ -354,6 +323,7 @@ void jobs_resume(Host *host)
                         steps_of(job)->resume(job);
         }
         jobs_load_logs(host);
+        jobs_drop_old(host);
         jobs_schedule(host);
 }
 

@@ -115,6 +115,8 @@ PROPERTY(property_get_max_pending_calls, Host, host, "u", host->settings->max_pe
 PROPERTY(property_get_max_queued_jobs, Host, host, "u", host->settings->max_queued_jobs)
 PROPERTY(property_get_build_time_limit, Host, host, "t", host->settings->build_time_limit)
 PROPERTY(property_get_keep_generations, Host, host, "u", host->settings->keep_generations)
+PROPERTY(property_get_keep_finished, Host, host, "u", host->settings->keep_finished)
+PROPERTY(property_get_keep_finished_age, Host, host, "t", host->settings->keep_finished_age)
 
 static int property_get_features(sd_bus *bus, const char *path, const char *interface, const char *name,
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
@@ -156,6 +158,8 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("MaxQueuedJobsPerUser", "u", property_get_max_queued_jobs, 0, CHANGES),
         SD_BUS_PROPERTY("BuildTimeLimit", "t", property_get_build_time_limit, 0, CHANGES),
         SD_BUS_PROPERTY("KeepGenerations", "u", property_get_keep_generations, 0, CHANGES),
+        SD_BUS_PROPERTY("KeepFinishedJobs", "u", property_get_keep_finished, 0, CHANGES),
+        SD_BUS_PROPERTY("KeepFinishedJobsUSec", "t", property_get_keep_finished_age, 0, CHANGES),
         SD_BUS_PROPERTY("UnknownDirectories", "as", property_get_unknown_directories, 0, CHANGES),
         SD_BUS_VTABLE_END,
 };

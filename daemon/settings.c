@@ -77,6 +77,8 @@ static const Setting known_settings[] = {
         {"MaxQueuedJobsPerUser", parse_count, offsetof(Settings, max_queued_jobs), 1, 65536},
         {"BuildTimeLimitSec", parse_seconds, offsetof(Settings, build_time_limit), 1, 7 * 24 * 3600},
         {"KeepGenerations", parse_count, offsetof(Settings, keep_generations), 1, 16},
+        {"KeepFinishedJobs", parse_count, offsetof(Settings, keep_finished), 1, 10000},
+        {"KeepFinishedJobsSec", parse_seconds, offsetof(Settings, keep_finished_age), 0, 3660 * 24 * 3600},
 };
 
 static Settings *settings_new(void)
@@ -91,6 +93,8 @@ static Settings *settings_new(void)
         settings->max_queued_jobs = 256;
         settings->build_time_limit = UINT64_C(3600) * G_USEC_PER_SEC;
         settings->keep_generations = 2;
+        settings->keep_finished = 100;
+        settings->keep_finished_age = UINT64_C(30) * 24 * 3600 * G_USEC_PER_SEC;
         return settings;
 }
 

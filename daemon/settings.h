@@ -14,6 +14,8 @@ typedef struct Settings {
         unsigned max_queued_jobs;   /* MaxQueuedJobsPerUser=256 */
         uint64_t build_time_limit;  /* BuildTimeLimitSec=3600, microseconds here */
         unsigned keep_generations;  /* KeepGenerations=2, 1 to 16 */
+        unsigned keep_finished;     /* KeepFinishedJobs=100, 1 to 10000 */
+        uint64_t keep_finished_age; /* KeepFinishedJobsSec=2592000, microseconds here; 0: however old */
 } Settings;
 
 /* Reads the file and its drop-ins (sorted by name; later wins); a file that is missing means the defaults.

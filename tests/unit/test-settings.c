@@ -80,6 +80,8 @@ static void assert_defaults(const Settings *settings)
         g_assert_cmpuint(settings->max_queued_jobs, ==, 256);
         g_assert_cmpuint(settings->build_time_limit, ==, UINT64_C(3600000000));
         g_assert_cmpuint(settings->keep_generations, ==, 2);
+        g_assert_cmpuint(settings->keep_finished, ==, 100);
+        g_assert_cmpuint(settings->keep_finished_age, ==, UINT64_C(2592000000000));
 }
 
 static void test_defaults(Fixture *f, gconstpointer data)
@@ -102,7 +104,8 @@ static void test_all(Fixture *f, gconstpointer data)
         g_assert_true(g_file_set_contents(f->path,
                 "[Host]\nPortRange=1024-1026\nListenAddress = 192.0.2.7 "
                 "\nJobSlots=16\nMaxPendingCallsPerUser=1\n"
-                "MaxQueuedJobsPerUser=65536\nBuildTimeLimitSec=604800\nKeepGenerations=1\n",
+                "MaxQueuedJobsPerUser=65536\nBuildTimeLimitSec=604800\nKeepGenerations=1\n"
+                "KeepFinishedJobs=1\nKeepFinishedJobsSec=0\n",
                 -1, NULL));
         settings = load(f);
         g_assert_cmpuint(settings->port_first, ==, 1024);
@@ -113,6 +116,8 @@ static void test_all(Fixture *f, gconstpointer data)
         g_assert_cmpuint(settings->max_queued_jobs, ==, 65536);
         g_assert_cmpuint(settings->build_time_limit, ==, UINT64_C(604800000000));
         g_assert_cmpuint(settings->keep_generations, ==, 1);
+        g_assert_cmpuint(settings->keep_finished, ==, 1);
+        g_assert_cmpuint(settings->keep_finished_age, ==, 0);
 }
 
 static void test_dropins(Fixture *f, gconstpointer data)
@@ -157,6 +162,8 @@ static void test_refusals(Fixture *f, gconstpointer data)
                 {"[Host]\nMaxQueuedJobsPerUser=65537\n", "from 1 to 65536"},
                 {"[Host]\nKeepGenerations=17\n", "from 1 to 16"},
                 {"[Host]\nKeepGenerations=0\n", "from 1 to 16"},
+                {"[Host]\nKeepFinishedJobs=0\n", "from 1 to 10000"},
+                {"[Host]\nKeepFinishedJobsSec=316224001\n", "seconds from 0 to 316224000"},
                 {"[Host]\nBuildTimeLimitSec=0\n", "seconds from 1 to 604800"},
                 {"[Host]\nBuildTimeLimitSec=1h\n", "without a unit"},
                 {"[Host]\nBuildTimeLimitSec=604801\n", "seconds from 1 to 604800"},
