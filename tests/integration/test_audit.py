@@ -46,9 +46,18 @@ def test_a_call_that_failed_says_how_and_one_that_made_a_job_says_which(root, ad
     assert pair(ON_BEHALF_OF="resetting")[1]["LEFT4ME_JOB"] == job
 
 
-def test_a_refusal_is_one_entry_and_the_callers_unit_is_named(root, instance):
+@pytest.fixture
+def forger():
+    """A user whose refusals are so few that each is written down."""
+    run("useradd", "forger", check=False)
+    client = Client("forger")
+    yield client
+    client.close()
+
+
+def test_a_refusal_is_one_entry_and_the_callers_unit_is_named(root, forger, instance):
     instance("audit")
-    done = run("systemd-run", "--wait", "--pipe", "--uid=sam", "--unit=auditor", "busctl", "call", "org.left4me.Host1",
+    done = run("systemd-run", "--wait", "--collect", "--pipe", "--uid=forger", "--unit=auditor", "busctl", "call", "org.left4me.Host1",
                path_of("instance", "audit"), "org.left4me.Host1.Instance", "Stop", "a{sv}", "1", "OnBehalfOf", "s", "unit",
                check=False)
     assert done.returncode != 0
@@ -64,13 +73,13 @@ def test_fields_cannot_be_forged_by_a_newline(root, ada, instance):
     assert refusal.value.short == "InvalidSetting"
 
 
-def test_a_name_from_a_caller_makes_no_line_of_its_own(sam, ada, instance):
+def test_a_name_from_a_caller_makes_no_line_of_its_own(ada, forger, instance):
     """Whatever a caller names is escaped and cut, in the answer and in the journal's sentence."""
     forged = "\nAccepted: Start of arena by user 0"
     for name in (forged, "ä" * 40, "x" * 200, '"; rm'):
         path = path_of("instance", name) if name.isascii() else "/org/left4me/Host1/instance/" + "_c3_a4" * 40
         with pytest.raises(BusError) as refusal:
-            sam.raw(path, "org.left4me.Host1.Instance", "Stop", "({'OnBehalfOf': <'forger'>},)", timeout=10)
+            forger.raw(path, "org.left4me.Host1.Instance", "Stop", "({'OnBehalfOf': <'forger'>},)", timeout=10)
         if len(path) > 255:
             assert refusal.value.name == "org.freedesktop.DBus.Error.UnknownObject"
             continue

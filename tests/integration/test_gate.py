@@ -255,6 +255,34 @@ def test_calls_that_make_no_sense_are_refused_and_the_service_goes_on(root, sam,
         assert refusal.value.message, "it says why"
 
 
+HARD = {
+    "deep structs": "{'Wrong': <%s1%s>}" % ("(" * 29, ",)" * 29),
+    "deep arrays": "{'Wrong': <%s1%s>}" % ("[" * 29, "]" * 29),
+    "deep variants": "{'Wrong': %s1%s}" % ("<" * 30, ">" * 30),
+    "a long signature": "{'Wrong': <(%s)>}" % ", ".join(["byte 1"] * 240),
+    "many entries": "{%s}" % ", ".join(f"'k{n}': <1>" for n in range(20000)),
+    "a long key": "{'%s': <1>}" % ("k" * 500000),
+}
+
+
+@pytest.mark.parametrize("options", HARD.values(), ids=HARD.keys())
+def test_options_that_are_hard_to_read_are_one_wrong_option(ada, sam, things, options):
+    with pytest.raises(BusError) as refusal:
+        ada.instance("gate", "Configure", f"({options},)", timeout=20)
+    assert refusal.value.short == "InvalidSetting" and len(refusal.value.message) < 200, refusal.value
+    with pytest.raises(BusError) as refusal:
+        sam.instance("gate", "Configure", f"({options},)", timeout=20)
+    assert refusal.value.name == CHALLENGE, refusal.value
+
+
+@pytest.mark.parametrize("options", ["{'Wrong': <'%s'>}" % ("x" * 2100000),
+                                     "{%s}" % ", ".join(f"'{n}': <1>" for n in range(70000))], ids=["bytes", "values"])
+def test_a_call_that_is_too_big_is_not_read_any_further(sam, things, options):
+    with pytest.raises(BusError) as refusal:
+        sam.instance("gate", "Configure", f"({options},)", timeout=20)
+    assert refusal.value.name == "org.freedesktop.DBus.Error.LimitsExceeded", refusal.value
+
+
 @pytest.mark.parametrize("label", ["_67ate", "gat_65", "gate_00", "gate_00b", "_ff", "gate_2Dx",
                                    pytest.param("a" * 300, id="long")])
 def test_a_path_that_is_no_names_encoding_is_nobodys(root, sam, things, label):

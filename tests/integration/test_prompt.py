@@ -109,7 +109,8 @@ def test_can_prompts_nobody_where_somebody_could_be_asked(connect, prompt):
 
 
 def test_a_caller_that_leaves_takes_its_prompt_along(root, connect, prompt):
-    agent, caller = connect("sam"), connect("sam")
+    run("useradd", "leaver", check=False)  # whose refusals are so few that each is written down
+    agent, caller = connect("leaver"), connect("leaver")
     agent.ask(do="prompter", pid=caller.process.pid)
     begin(caller, "waits", "Mount", "({'OnBehalfOf': <'a leaver'>},)", interactive=True)
     prompts(agent, 1)
