@@ -74,3 +74,28 @@ def test_all_others_lines_are_kept(root, overlay, instance, figure, kind):
     figure(f"log bomb of {kind} lines: 100 MiB in {(now['FinishedAt'] - now['StartedAt']) / 1e6:.1f} s, kept {len(lines)} lines, "
            f"{sum(map(len, lines)) / MIB:.1f} MiB; {len(marks)} calls audited after {statistics.median(delays):.2f} s, "
            f"at most {max(delays):.2f} s; the server beside waited {max(pause for _, pause in ticks)} ms at most")
+
+
+LOUD_GAME = r"""
+cat > srcds_run <<'END'
+#!/bin/bash
+trap 'exit 0' INT
+seq 60000
+exec {nothing}<> <(:)
+while :; do read -r -u $nothing -t 1000; done
+END
+chmod 755 srcds_run
+"""
+
+
+def test_no_line_of_a_server_is_dropped(root, overlay, instance):
+    """Of so many lines journald's default limit keeps a good half."""
+    overlay("loud", LOUD_GAME)
+    instance("loud", Overlays=overlay_paths("loud"))
+    root.instance("loud", "Start")
+
+    def lines():
+        run("journalctl", "--sync")
+        return printed(server_unit("loud"))
+    wait_for(lambda: "60000" in lines(), 60, "the last line")
+    assert lines() == [str(n) for n in range(1, 60001)]
