@@ -73,9 +73,9 @@ def test_a_build_whose_unit_is_stopped_is_not_done(root, maps, script, state):
     assert (now["State"], now["Result"]) == ("failed", state) and job["Unit"] in now["Message"], now
 
 
-@pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "KILL"])
+@pytest.mark.parametrize("name", ["TERM", "HUP", "KILL"])
 def test_a_build_that_is_killed_is_not_done(root, maps, name):
-    """systemd takes the first three for a clean end."""
+    """systemd takes the first two for a clean end. SIGINT is left out: bash goes on when its child does not die of it."""
     job = begin(root, maps, WAIT)
     run("systemctl", "kill", f"--signal={name}", job["Unit"])
     now = root.wait_job(job["path"])

@@ -16,12 +16,19 @@ PROGRAM = pathlib.Path("/usr/libexec/left4me/left4me-tree")
 EXPECTED = {
     ("build", "build"): ("joins", "waits"),
     ("build", "prune"): ("waits", "waits"),
+    ("build", "wipe-cache"): ("waits", "waits"),
     ("build", "delete-overlay"): ("refused", "refused"),
     ("prune", "build"): ("waits", "waits"),
     ("prune", "prune"): ("no job", "no job"),
+    ("prune", "wipe-cache"): ("waits", "waits"),
     ("prune", "delete-overlay"): ("refused", "refused"),  # Configure itself is
+    ("wipe-cache", "build"): ("waits", "waits"),
+    ("wipe-cache", "prune"): ("waits", "waits"),
+    ("wipe-cache", "wipe-cache"): ("joins", "waits"),
+    ("wipe-cache", "delete-overlay"): ("refused", "refused"),
     ("delete-overlay", "build"): ("waits", "waits"),
     ("delete-overlay", "prune"): ("waits", "waits"),
+    ("delete-overlay", "wipe-cache"): ("waits", "waits"),
     ("delete-overlay", "delete-overlay"): ("refused", "refused"),
     ("reset-instance", "reset-instance"): ("refused", "refused"),
     ("reset-instance", "delete-instance"): ("refused", "refused"),
@@ -76,8 +83,8 @@ def ask(root, kind, name):
         before = prunes(root, name)
         root.overlay(name, "Configure", settings(KeepGenerations="uint32 1"))
         return ([job for job in prunes(root, name) if job not in before] or [None])[0]
-    if kind == "delete-overlay":
-        return root.overlay(name, "Delete")[0]
+    if kind in ("wipe-cache", "delete-overlay"):
+        return root.overlay(name, "WipeCache" if kind == "wipe-cache" else "Delete")[0]
     return root.instance(name, "Reset" if kind == "reset-instance" else "Delete")[0]
 
 
@@ -134,7 +141,7 @@ def finish(root, gate, job, name):
 @pytest.mark.parametrize("kinds", [k for k in EXPECTED if "instance" not in k[0]], ids="-after-".join)
 def test_two_jobs_on_one_overlay(root, held, maps, gate, kinds, state):
     name, (kind, earlier_kind) = maps, kinds
-    if "prune" in kinds or earlier_kind == "delete-overlay":
+    if "prune" in kinds or earlier_kind in ("wipe-cache", "delete-overlay"):
         build_two(root, name)
     gate.shut()
     with host_conf(root, "JobSlots=1" if state == "queued" else "JobSlots=16"):
@@ -189,6 +196,7 @@ def test_on_different_subjects_all_kinds_go_beside_each_other(root, held, instan
         root.instance(name, "Mount")
         root.instance(name, "Unmount")
     overlay("old", "echo > file")
+    overlay("cached", "echo > /cache/file")
     build_two(root, maps)
     gate.shut()
     with host_conf(root, "JobSlots=1"):
@@ -202,12 +210,12 @@ def test_on_different_subjects_all_kinds_go_beside_each_other(root, held, instan
         restart()
         first, = of_trash(root)
         jobs = [plug, path_of("job", first["Id"]), ask(root, "prune", maps),
-                ask(root, "delete-overlay", "old"), ask(root, "reset-instance", "alpha"),
+                ask(root, "wipe-cache", "cached"), ask(root, "delete-overlay", "old"), ask(root, "reset-instance", "alpha"),
                 ask(root, "delete-instance", "beta")]
         for job in jobs:
             wait_state(root, job, "running")
-        assert len({root.get_all(job)["Kind"] for job in jobs}) == 6
-        assert root.get_all(PATH)["RunningJobs"] == 6
+        assert len({root.get_all(job)["Kind"] for job in jobs}) == 7
+        assert root.get_all(PATH)["RunningJobs"] == 7
         gate.open()
         go_on(root, "plug")
         assert {root.wait_job(job)["State"] for job in jobs} == {"done"}
