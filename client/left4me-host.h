@@ -81,7 +81,10 @@ int l4h_settings_set_arguments(l4h_settings *settings, const char *const *argume
 int l4h_settings_set_overlays(l4h_settings *settings, const char *const *names);
 /* Of overlays: microseconds, 0 for the host's own. */
 int l4h_settings_set_time_limit(l4h_settings *settings, uint64_t limit);
-/* Of overlays: 0 for the host's own. */
+/* Of overlays: bytes that a generation may take, 0 for the host's own. */
+int l4h_settings_set_size_limit(l4h_settings *settings, uint64_t bytes);
+/* Of overlays, the next two: 0 for the host's own. */
+int l4h_settings_set_file_limit(l4h_settings *settings, uint64_t n);
 int l4h_settings_set_keep_generations(l4h_settings *settings, uint32_t n);
 
 /* ---- The host ---- */
@@ -110,6 +113,10 @@ uint64_t l4h_manager_get_build_time_limit(const l4h_manager *manager); /* micros
 uint32_t l4h_manager_get_keep_generations(const l4h_manager *manager);
 uint32_t l4h_manager_get_keep_finished_jobs(const l4h_manager *manager);
 uint64_t l4h_manager_get_keep_finished_jobs_usec(const l4h_manager *manager);
+uint64_t l4h_manager_get_build_size_limit(const l4h_manager *manager);
+uint64_t l4h_manager_get_build_file_limit(const l4h_manager *manager);
+uint64_t l4h_manager_get_cache_size_limit(const l4h_manager *manager);
+uint64_t l4h_manager_get_keep_free(const l4h_manager *manager);
 
 /* ---- What there is ---- */
 
@@ -217,6 +224,8 @@ uint64_t l4h_overlay_get_files(const l4h_overlay *overlay);
 const char *l4h_overlay_get_digest(const l4h_overlay *overlay);
 uint64_t l4h_overlay_get_built_at(const l4h_overlay *overlay);
 uint64_t l4h_overlay_get_time_limit(const l4h_overlay *overlay); /* microseconds, 0 for the host's own */
+uint64_t l4h_overlay_get_size_limit(const l4h_overlay *overlay); /* 0 for the host's own; the next two too */
+uint64_t l4h_overlay_get_file_limit(const l4h_overlay *overlay);
 uint32_t l4h_overlay_get_keep_generations(const l4h_overlay *overlay);
 uint64_t l4h_overlay_get_last_job(const l4h_overlay *overlay);          /* 0 for none */
 const char *const *l4h_overlay_get_used_by(const l4h_overlay *overlay); /* names of instances */

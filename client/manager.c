@@ -10,7 +10,8 @@ struct l4h_manager {
         char *listen_address;
         uint32_t job_slots, running_jobs, max_pending_calls_per_user, max_queued_jobs_per_user,
                 keep_generations, keep_finished_jobs;
-        uint64_t build_time_limit, keep_finished_jobs_usec;
+        uint64_t build_time_limit, build_size_limit, build_file_limit, cache_size_limit, keep_free,
+                keep_finished_jobs_usec;
 };
 
 static int port_range_read(sd_bus_message *m, void *field)
@@ -40,6 +41,10 @@ const ObjectType manager_type = {
                         FIELD(l4h_manager, keep_finished_jobs, HOST_MEMBER_KeepFinishedJobs, uint32),
                         FIELD(l4h_manager, keep_finished_jobs_usec, HOST_MEMBER_KeepFinishedJobsUSec, uint64),
                         FIELD(l4h_manager, unknown_directories, HOST_MEMBER_UnknownDirectories, strings),
+                        FIELD(l4h_manager, build_size_limit, HOST_MEMBER_BuildSizeLimit, uint64),
+                        FIELD(l4h_manager, build_file_limit, HOST_MEMBER_BuildFileLimit, uint64),
+                        FIELD(l4h_manager, cache_size_limit, HOST_MEMBER_CacheSizeLimit, uint64),
+                        FIELD(l4h_manager, keep_free, HOST_MEMBER_KeepFree, uint64),
                         {NULL},
                 },
 };
@@ -77,3 +82,7 @@ DEFINE_GETTER(manager, get, uint64_t, build_time_limit)
 DEFINE_GETTER(manager, get, uint32_t, keep_generations)
 DEFINE_GETTER(manager, get, uint32_t, keep_finished_jobs)
 DEFINE_GETTER(manager, get, uint64_t, keep_finished_jobs_usec)
+DEFINE_GETTER(manager, get, uint64_t, build_size_limit)
+DEFINE_GETTER(manager, get, uint64_t, build_file_limit)
+DEFINE_GETTER(manager, get, uint64_t, cache_size_limit)
+DEFINE_GETTER(manager, get, uint64_t, keep_free)

@@ -22,7 +22,7 @@ struct l4h_overlay {
         Generations generations;
         uint64_t size, files;
         char *digest;
-        uint64_t built_at, time_limit;
+        uint64_t built_at, time_limit, size_limit, file_limit;
         uint32_t keep_generations;
         uint64_t last_job;
         char **used_by;
@@ -88,6 +88,8 @@ const ObjectType overlay_type = {
                         FIELD(l4h_overlay, digest, HOST_MEMBER_Digest, string),
                         FIELD(l4h_overlay, built_at, HOST_MEMBER_BuiltAt, uint64),
                         FIELD(l4h_overlay, time_limit, HOST_MEMBER_TimeLimit, uint64),
+                        FIELD(l4h_overlay, size_limit, HOST_MEMBER_SizeLimit, uint64),
+                        FIELD(l4h_overlay, file_limit, HOST_MEMBER_FileLimit, uint64),
                         FIELD(l4h_overlay, keep_generations, HOST_MEMBER_KeepGenerations, uint32),
                         FIELD(l4h_overlay, last_job, HOST_MEMBER_LastJob, job),
                         FIELD(l4h_overlay, used_by, HOST_MEMBER_UsedBy, instances),
@@ -172,6 +174,8 @@ DEFINE_GETTER(overlay, get, uint64_t, files)
 DEFINE_STRING_GETTER(overlay, digest)
 DEFINE_GETTER(overlay, get, uint64_t, built_at)
 DEFINE_GETTER(overlay, get, uint64_t, time_limit)
+DEFINE_GETTER(overlay, get, uint64_t, size_limit)
+DEFINE_GETTER(overlay, get, uint64_t, file_limit)
 DEFINE_GETTER(overlay, get, uint32_t, keep_generations)
 DEFINE_GETTER(overlay, get, uint64_t, last_job)
 DEFINE_STRINGS_GETTER(overlay, used_by)

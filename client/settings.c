@@ -6,12 +6,12 @@
 
 struct l4h_settings {
         unsigned n_ref;
-        bool has_port, has_time_limit, has_keep_generations;
+        bool has_port, has_time_limit, has_size_limit, has_file_limit, has_keep_generations;
         char *description;
         uint16_t port;
         char **arguments; /* empty and not NULL when it is to be emptied; the same for overlays */
         char **overlays;
-        uint64_t time_limit;
+        uint64_t time_limit, size_limit, file_limit;
         uint32_t keep_generations;
 };
 
@@ -93,6 +93,20 @@ int l4h_settings_set_time_limit(l4h_settings *settings, uint64_t limit)
         return 0;
 }
 
+int l4h_settings_set_size_limit(l4h_settings *settings, uint64_t bytes)
+{
+        settings->size_limit = bytes;
+        settings->has_size_limit = true;
+        return 0;
+}
+
+int l4h_settings_set_file_limit(l4h_settings *settings, uint64_t n)
+{
+        settings->file_limit = n;
+        settings->has_file_limit = true;
+        return 0;
+}
+
 int l4h_settings_set_keep_generations(l4h_settings *settings, uint32_t n)
 {
         settings->keep_generations = n;
@@ -148,6 +162,10 @@ int settings_append(const l4h_settings *settings, sd_bus_message *m)
                 r = append_array(m, HOST_MEMBER_Overlays, "ao", append_overlays, settings->overlays);
         if (r >= 0 && settings->has_time_limit)
                 r = sd_bus_message_append(m, "{sv}", HOST_MEMBER_TimeLimit, "t", settings->time_limit);
+        if (r >= 0 && settings->has_size_limit)
+                r = sd_bus_message_append(m, "{sv}", HOST_MEMBER_SizeLimit, "t", settings->size_limit);
+        if (r >= 0 && settings->has_file_limit)
+                r = sd_bus_message_append(m, "{sv}", HOST_MEMBER_FileLimit, "t", settings->file_limit);
         if (r >= 0 && settings->has_keep_generations)
                 r = sd_bus_message_append(
                         m, "{sv}", HOST_MEMBER_KeepGenerations, "u", settings->keep_generations);

@@ -38,6 +38,7 @@
         X(STAGE_ATTACHED)                                                                                    \
         X(STAGE_ENDED)                                                                                       \
         X(FILL_ENDED)                                                                                        \
+        X(WATCH_SAID)                                                                                        \
         X(SEAL_DISCARD)                                                                                      \
         X(SEAL_ENDED)                                                                                        \
         X(WIPE_NUMBERED)                                                                                     \

@@ -396,6 +396,9 @@ static void find_outcasts(Gate *gate)
 
         gate->outcasts = g_array_new(FALSE, FALSE, sizeof(uid_t));
         g_array_append_val(gate->outcasts, gate->host->server_uid);
+        user = getpwnam(USER_WATCHER);
+        if (user)
+                g_array_append_val(gate->outcasts, user->pw_uid);
         for (unsigned slot = 0; slot < 16; slot++) {
                 g_autofree char *name = g_strdup_printf(USER_SANDBOX_PREFIX "%u", slot);
 

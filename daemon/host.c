@@ -199,7 +199,8 @@ gboolean host_reload(Host *host, GError **error)
                 announce_address(host);
         host_changed(host, OBJECT_MANAGER, "", "PortRange", "ListenAddress", "JobSlots",
                 "MaxPendingCallsPerUser", "MaxQueuedJobsPerUser", "BuildTimeLimit", "KeepGenerations",
-                "KeepFinishedJobs", "KeepFinishedJobsUSec");
+                "BuildSizeLimit", "BuildFileLimit", "CacheSizeLimit", "KeepFree", "KeepFinishedJobs",
+                "KeepFinishedJobsUSec");
         unknown_refresh(host);
         jobs_drop_old(host);
         jobs_schedule(host);

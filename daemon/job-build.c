@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A build: the overlay's script runs in the sandbox and fills the next generation; job-seal.h has what
  * follows. */
+#include "job-queue.h"
 #include "job-seal.h"
 #include "job-stage.h"
 #include "job-thread.h"
+#include "job-watch.h"
 #include "overlay.h"
 #include "paths.h"
 
@@ -14,16 +16,18 @@ static const JobUnitHandlers script_handlers = {
         .time_limit_hint = "TimeLimit of the overlay, or BuildTimeLimitSec of host.conf, can give it more",
 };
 
-static void on_staged(Job *job, void *data)
+/* Stages for the script are there, and go with its unit's start or with the job. */
+static void on_watched(Job *job, bool is_watched, void *data)
 {
         g_autoptr(Stage) s = data;
         Overlay *overlay = overlay_by_id(job->host, job->row->overlay);
         const char *argv[] = {PATH_CONFINE_PROGRAM, "/bin/bash", "/script", NULL};
         g_autofree char *description =
                 g_strdup_printf("Build of overlay %s by job %s", overlay->row->name, job->id);
+        g_autofree char *watcher = job_watch_unit_name(job);
 
-        if (s->result < 0 || job_is_cancelled(job)) {
-                job_seal_fail(job, "sandbox-setup", 0, s->message ?: "");
+        if (!is_watched || job_is_cancelled(job)) {
+                job_watch_end(job, job_fill_over);
                 return;
         }
         job_unit_run(job, "",
@@ -37,10 +41,22 @@ static void on_staged(Job *job, void *data)
                         .denied = s->denied,
                         .port_first = job->host->settings->port_first,
                         .port_last = job->host->settings->port_last,
+                        .file_size_limit = overlay_size_limit(overlay),
+                        .bound_to = watcher,
                         .time_limit = overlay->row->time_limit ?: job->host->settings->build_time_limit,
                         .stdout_fd = -1,
                 },
                 &script_handlers, NULL);
+}
+
+static void on_staged(Job *job, void *data)
+{
+        g_autoptr(Stage) s = data;
+
+        if (s->result < 0 || job_is_cancelled(job))
+                job_seal_fail(job, "sandbox-setup", 0, s->message ?: "");
+        else
+                job_watch_begin(job, true, on_watched, g_steal_pointer(&s));
 }
 
 void job_build_begin(Job *job)
@@ -50,19 +66,26 @@ void job_build_begin(Job *job)
         job_run_in_thread(job, stage_step, on_staged, stage_new(job, "", parts));
 }
 
+/* The program ended before the unit had begun: the build has its turn again, with a new number. */
+static void begin_again(Job *job)
+{
+        if (*job->row->result) {
+                job_fill_over(job);
+                return;
+        }
+        job_seal_drop(job);
+        job_requeue(job);
+        jobs_schedule(job->host);
+}
+
 void job_build_resume(Job *job)
 {
         if (job_seal_resume(job))
                 return;
         if (job_unit_adopt(job, "", &script_handlers, NULL)) {
+                job_watch_adopt(job);
                 if (job_is_cancelled(job))
                         job_unit_stop(job->unit);
-        } else if (job_is_cancelled(job))
-                job_seal_fail(job, "", 0, "");
-        else {
-                /* The program ended before the unit had begun: the build has its turn again, with a new
-                 * number. */
-                job_seal_drop(job);
-                job_requeue(job);
-        }
+        } else
+                job_watch_end(job, begin_again);
 }

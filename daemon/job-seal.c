@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job-seal.h"
+#include "disk-limit.h"
 #include "fault.h"
 #include "job-progress.h"
+#include "job-queue.h"
 #include "job-stage.h"
 #include "job-thread.h"
+#include "job-watch.h"
 #include "output.h"
 #include "overlay.h"
 #include "paths.h"
@@ -27,6 +30,7 @@ void job_seal_discard(Job *job, const char *state, const char *result, int exit_
 {
         fault_point(FAULT_SEAL_DISCARD);
         job_unstage(job, "");
+        job_unstage(job, JOB_WATCH_SUFFIX);
         job_unstage(job, "seal");
         job_seal_drop(job);
         job_finish(job, state, result, exit_status, message);
@@ -66,7 +70,7 @@ static void publish(Job *job, char *digest, uint64_t bytes, uint64_t files)
 static void on_sealed(Job *job, const JobUnitResult *result, void *userdata)
 {
         g_autoptr(Output) output = userdata;
-        g_autofree char *text = g_strchomp(output_read(output));
+        g_autofree char *text = g_strchomp(output_read(output)), *message = NULL;
         char digest[65];
         uint64_t bytes, files;
 
@@ -82,7 +86,11 @@ static void on_sealed(Job *job, const JobUnitResult *result, void *userdata)
                 job_seal_fail(job, "seal", 0, "The seal's answer makes no sense");
                 return;
         }
-        publish(job, g_strdup(digest), bytes, files);
+        message = disk_limit_explain_sealed(overlay_by_id(job->host, job->row->overlay), bytes, files);
+        if (message)
+                job_seal_fail(job, RESULT_DISK_LIMIT, 0, message);
+        else
+                publish(job, g_strdup(digest), bytes, files);
 }
 
 static void seal_started(Job *job, void *userdata)
@@ -135,28 +143,34 @@ void job_fill_started(Job *job, void *userdata)
         job_progress_begin(job);
 }
 
+static void set_result(Job *job, const char *result, const char *message)
+{
+        g_free(job->row->result);
+        job->row->result = g_strdup(result);
+        g_free(job->row->message);
+        job->row->message = g_strdup(message);
+}
+
 /* The result is in the store before the unit, which has it too, is stopped. */
 void job_fill_ended(Job *job, const JobUnitResult *result, void *userdata)
 {
         char *message = NULL;
+        g_autofree char *limit = disk_limit_explain_end(
+                overlay_by_id(job->host, job->row->overlay), result->result, result->exit_status);
 
         g_free(job->row->phase);
         job->row->phase = g_strdup("ended");
-        if (!job_is_cancelled(job)) {
-                g_free(job->row->result);
-                job->row->result = g_strdup(result->result);
-        }
-        g_free(job->row->message);
-        job->row->message = g_strdup(result->message);
         job->row->exit_status = result->exit_status;
+        /* The watcher may have said already why it was ended. */
+        if (!*job->row->result)
+                set_result(job, limit ? RESULT_DISK_LIMIT : result->result, limit ?: result->message);
         if (store_save_job(job->host->store, job->row, &message) < 0)
                 g_warning("The result of job %s is not in the store yet: %s", job->id, message);
         fault_point(FAULT_FILL_ENDED);
         g_free(message);
 }
 
-/* What is left of it cannot write any more. */
-static void fill_over(Job *job)
+void job_fill_over(Job *job)
 {
         g_autofree char *result = g_strdup(job->row->result), *message = g_strdup(job->row->message);
 
@@ -170,9 +184,8 @@ void job_fill_gone(Job *job, const JobUnitResult *result, void *userdata)
 {
         /* Its children may still be there. */
         if (!result->is_success && g_str_equal(job->row->result, "success"))
-                job_seal_fail(job, result->result, result->exit_status, result->message);
-        else
-                fill_over(job);
+                set_result(job, result->result, result->message);
+        job_watch_end(job, job_fill_over);
 }
 
 /* After the program's own restart */
@@ -189,7 +202,7 @@ static void on_leftover_gone(const char *result, const GError *error, void *user
         if (is_sealing(job))
                 seal_begin(job);
         else
-                fill_over(job);
+                job_watch_end(job, job_fill_over);
 }
 
 static void on_leftover_stopped(const char *result, const GError *error, void *userdata)

@@ -16,6 +16,8 @@
 void job_fill_started(Job *job, void *userdata);
 void job_fill_ended(Job *job, const JobUnitResult *result, void *userdata);
 void job_fill_gone(Job *job, const JobUnitResult *result, void *userdata);
+/* Nothing writes any more, and the row has the result: seals, or ends the job. */
+void job_fill_over(Job *job);
 
 /* Takes up a job that was past its filling, in the phases "ended" and "seal", when the program ended.
  * Returns: FALSE when it was not. */

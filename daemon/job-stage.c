@@ -37,11 +37,12 @@ Stage *stage_new(Job *job, const char *suffix, unsigned parts)
         s->previous = overlay->row->generation;
         s->server_uid = host->server_uid;
         s->server_gid = host->server_gid;
-        s->slot = (unsigned)job->row->slot;
+        s->user = parts & STAGE_WATCHER ? g_strdup(USER_WATCHER)
+                                        : g_strdup_printf(USER_SANDBOX_PREFIX "%d", job->row->slot);
         if (parts & (STAGE_NEXT | STAGE_FILLED))
                 add_bind(s, "overlay", parts & STAGE_FILLED);
         if (parts & STAGE_CACHE)
-                add_bind(s, "cache", false);
+                add_bind(s, "cache", parts & STAGE_WATCHER);
         if (parts & STAGE_SCRIPT)
                 add_bind(s, "script", true);
         if (parts & STAGE_PREVIOUS && s->previous)
@@ -59,19 +60,19 @@ void stage_free(Stage *s)
         }
         g_clear_pointer(&s->denied, g_array_unref);
         g_free(s->name);
+        g_free(s->user);
         g_free(s->script);
         g_free(s->message);
         g_free(s);
 }
 
-static int slot_userns(Stage *s)
+static int user_userns(Stage *s)
 {
-        g_autofree char *name = g_strdup_printf(USER_SANDBOX_PREFIX "%u", s->slot);
         struct passwd buffer, *user = NULL;
         char strings[1024];
 
-        if (getpwnam_r(name, &buffer, strings, sizeof(strings), &user) != 0 || !user)
-                return fail(-ESRCH, &s->message, "There is no user %s; run systemd-sysusers", name);
+        if (getpwnam_r(s->user, &buffer, strings, sizeof(strings), &user) != 0 || !user)
+                return fail(-ESRCH, &s->message, "There is no user %s; run systemd-sysusers", s->user);
         return staging_userns_new(&(IdPair){s->server_uid, user->pw_uid}, 1);
 }
 
@@ -102,7 +103,7 @@ static int attach_cache(Stage *s, int job_fd, int userns_fd)
         if (all_fd < 0)
                 return all_fd;
         fd = beneath_make_dir(all_fd, name, s->server_uid, s->server_gid, 0755);
-        return attach(s, job_fd, fd, userns_fd, "cache", false);
+        return attach(s, job_fd, fd, userns_fd, "cache", s->parts & STAGE_WATCHER);
 }
 
 static int stage_parts(Stage *s, int job_fd, int overlay_fd, int userns_fd)
@@ -141,7 +142,7 @@ static int stage_all(Stage *s)
         job_fd = beneath_make_dir(s->staging_fd, s->name, 0, 0, 0700);
         if (job_fd < 0)
                 return job_fd;
-        userns_fd = slot_userns(s);
+        userns_fd = user_userns(s);
         if (userns_fd < 0)
                 return userns_fd;
         return stage_parts(s, job_fd, overlay_fd, userns_fd);

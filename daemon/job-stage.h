@@ -7,11 +7,12 @@
 
 typedef enum StagePart {
         STAGE_NEXT = 1 << 0,     /* /overlay: the job's generation, made now, writable */
-        STAGE_FILLED = 1 << 1,   /* /overlay: the same when it was filled, read-only */
+        STAGE_FILLED = 1 << 1,   /* /overlay: the same once it is there, read-only */
         STAGE_CACHE = 1 << 2,    /* /cache, writable */
         STAGE_PREVIOUS = 1 << 3, /* /previous: the current generation, if there is one, read-only */
         STAGE_SCRIPT = 1 << 4,   /* /script, read-only */
         STAGE_NETWORK = 1 << 5,  /* `denied` */
+        STAGE_WATCHER = 1 << 6,  /* for the watcher's user, and the cache read-only, too */
 } StagePart;
 
 typedef struct Stage {
@@ -21,12 +22,13 @@ typedef struct Stage {
         uint64_t overlay, generation, previous; /* previous 0: none */
         uid_t server_uid;
         gid_t server_gid;
-        unsigned slot;
+        char *user;
         GArray *denied; /* AddressPrefix */
         SandboxBind binds[4];
         size_t n_binds;
         int result; /* when the step was run: 0, or negative errno with a sentence */
         char *message;
+        void *userdata; /* of who stages */
 } Stage;
 
 /* `suffix` as for job_unit_run(). */

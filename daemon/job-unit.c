@@ -14,6 +14,7 @@ typedef struct UnitHandle {
 
 struct JobUnit {
         Job *job;
+        JobUnit **place; /* in the job: where it is while it is */
         char *name;
         JobUnitHandlers handlers;
         void *userdata;
@@ -21,6 +22,7 @@ struct JobUnit {
         bool is_followed; /* its states count: its start is over, or it was adopted */
         bool is_reading;  /* its state is being asked for */
         bool was_started; /* handlers.started was called */
+        bool was_running; /* handlers.running was called */
         bool has_ended;
         JobUnitResult result;
 };
@@ -41,7 +43,7 @@ static JobUnit *handle_unref(UnitHandle *h)
 }
 
 /* Each is a step of some kind of job. */
-static const char *const suffixes[] = {"", "seal", "empty"};
+static const char *const suffixes[] = {"", "seal", "empty", JOB_WATCH_SUFFIX};
 
 char **job_unit_make_all_names(const Job *job)
 {
@@ -70,19 +72,26 @@ const char *job_unit_name(const JobUnit *unit)
         return unit->name;
 }
 
+void *job_unit_userdata(const JobUnit *unit)
+{
+        return unit->userdata;
+}
+
 static JobUnit *job_unit_new(Job *job, const char *suffix, const JobUnitHandlers *handlers, void *userdata)
 {
         JobUnit *u = g_new0(JobUnit, 1);
 
-        g_assert(!job->unit && is_known_suffix(suffix));
+        g_assert(is_known_suffix(suffix));
         u->job = job;
+        u->place = g_str_equal(suffix, JOB_WATCH_SUFFIX) ? &job->watch : &job->unit;
+        g_assert(!*u->place);
         u->name = job_unit_make_name(job, suffix);
         u->handlers = *handlers;
         u->userdata = userdata;
         u->handle = g_new0(UnitHandle, 1);
         u->handle->unit = u;
         handle_ref(u->handle);
-        job->unit = u;
+        *u->place = u;
         job_changed(job, "Unit");
         return u;
 }
@@ -109,7 +118,7 @@ static void on_gone(const char *result, const GError *error, void *userdata)
         if (error)
                 g_warning("%s", error->message);
         job = u->job;
-        job->unit = NULL;
+        *u->place = NULL;
         job_changed(job, "Unit");
         fault_point(FAULT_UNIT_GONE);
         u->handlers.gone(job, &u->result, u->userdata);
@@ -188,6 +197,15 @@ static void unit_note_started(JobUnit *u)
         u->was_started = true;
 }
 
+static void unit_note_running(JobUnit *u)
+{
+        bool is_new = !u->was_running;
+
+        u->was_running = true;
+        if (is_new && u->handlers.running)
+                u->handlers.running(u->job, u->userdata);
+}
+
 static void set_signal_result(JobUnit *u, const char *result, int signal)
 {
         set_result(u, false, result, signal,
@@ -220,8 +238,10 @@ static void unit_judge(JobUnit *u, const UnitState *s)
         if (g_str_equal(s->active_state, "deactivating"))
                 return;
         if (g_str_equal(s->active_state, "active")) {
-                if (!g_str_equal(s->sub_state, "exited"))
+                if (!g_str_equal(s->sub_state, "exited")) {
+                        unit_note_running(u);
                         return;
+                }
                 /* systemd takes SIGTERM, SIGINT, SIGHUP and SIGPIPE for a clean end. A build that died of one
                  * is not whole. */
                 if (s->exec_main_code == CLD_EXITED && s->exec_main_status == 0)
@@ -343,6 +363,12 @@ void job_unit_stop(JobUnit *u)
 {
         if (!u->has_ended)
                 systemd1_stop(u->job->host->systemd, u->name, on_stop_asked, NULL);
+}
+
+void job_unit_kill(JobUnit *u)
+{
+        if (!u->has_ended)
+                systemd1_kill(u->job->host->systemd, u->name);
 }
 
 void job_unit_notice(JobUnit *u, const char *name)

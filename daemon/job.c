@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job.h"
+#include "disk-limit.h"
 #include "fault.h"
 #include "instance.h"
 #include "job-keep.h"
@@ -99,6 +100,7 @@ void job_free(Job *job)
         g_tree_remove(job->host->jobs, &job->row->id);
         job_unit_free(job->unit);
         job_progress_free(job->progress);
+        job_unit_free(job->watch);
         job_row_free(job->row);
         g_free(job->id);
         g_free(job);
@@ -273,6 +275,10 @@ void job_begin(Job *job, int slot)
                         "systemd's address filter does nothing on this host, so a script could reach it");
                 return;
         }
+        if (job->rule->makes_generation && !disk_limit_check_free(job->host, row->subject_name, &error)) {
+                job_finish(job, "failed", "disk-limit", 0, error->message);
+                return;
+        }
         g_free(row->state);
         row->state = g_strdup("running");
         g_free(row->phase);
@@ -332,6 +338,8 @@ void job_unit_changed(Host *host, const char *unit)
         uint64_t id = strtoull(unit + strlen(HOST_JOB_UNIT_PREFIX), NULL, 10);
         Job *job = g_tree_lookup(host->jobs, &id);
 
+        if (job && job->watch)
+                job_unit_notice(job->watch, unit);
         if (job && job->unit)
                 job_unit_notice(job->unit, unit);
 }

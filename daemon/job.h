@@ -20,6 +20,7 @@ struct Job {
         const JobRule *rule;
         char *id;                     /* row->id in decimal */
         struct JobUnit *unit;         /* the transient unit at work, NULL between units; see job-unit.h */
+        struct JobUnit *watch;        /* the one that watches it, NULL when none does; see job-watch.h */
         struct JobProgress *progress; /* NULL when it has none; see job-progress.h */
         bool is_log_seen_to; /* its last lines are put aside, as far as they could be; see job-log.h */
 };

@@ -117,6 +117,10 @@ PROPERTY(property_get_build_time_limit, Host, host, "t", host->settings->build_t
 PROPERTY(property_get_keep_generations, Host, host, "u", host->settings->keep_generations)
 PROPERTY(property_get_keep_finished, Host, host, "u", host->settings->keep_finished)
 PROPERTY(property_get_keep_finished_age, Host, host, "t", host->settings->keep_finished_age)
+PROPERTY(property_get_build_size_limit, Host, host, "t", host->settings->build_size_limit)
+PROPERTY(property_get_build_file_limit, Host, host, "t", (uint64_t)host->settings->build_file_limit)
+PROPERTY(property_get_cache_size_limit, Host, host, "t", host->settings->cache_size_limit)
+PROPERTY(property_get_keep_free, Host, host, "t", host->settings->keep_free)
 
 static int property_get_features(sd_bus *bus, const char *path, const char *interface, const char *name,
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
@@ -161,5 +165,9 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("KeepFinishedJobs", "u", property_get_keep_finished, 0, CHANGES),
         SD_BUS_PROPERTY("KeepFinishedJobsUSec", "t", property_get_keep_finished_age, 0, CHANGES),
         SD_BUS_PROPERTY("UnknownDirectories", "as", property_get_unknown_directories, 0, CHANGES),
+        SD_BUS_PROPERTY("BuildSizeLimit", "t", property_get_build_size_limit, 0, CHANGES),
+        SD_BUS_PROPERTY("BuildFileLimit", "t", property_get_build_file_limit, 0, CHANGES),
+        SD_BUS_PROPERTY("CacheSizeLimit", "t", property_get_cache_size_limit, 0, CHANGES),
+        SD_BUS_PROPERTY("KeepFree", "t", property_get_keep_free, 0, CHANGES),
         SD_BUS_VTABLE_END,
 };

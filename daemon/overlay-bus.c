@@ -108,6 +108,8 @@ PROPERTY(property_get_files, Overlay, o, "t", CURRENT(o, files, UINT64_C(0)))
 PROPERTY(property_get_digest, Overlay, o, "s", CURRENT(o, digest, ""))
 PROPERTY(property_get_built_at, Overlay, o, "t", CURRENT(o, built_at, UINT64_C(0)))
 PROPERTY(property_get_time_limit, Overlay, o, "t", o->row->time_limit)
+PROPERTY(property_get_size_limit, Overlay, o, "t", o->row->size_limit)
+PROPERTY(property_get_file_limit, Overlay, o, "t", o->row->file_limit)
 PROPERTY(property_get_keep_generations, Overlay, o, "u", o->row->keep_generations)
 
 static int property_get_generations(sd_bus *bus, const char *path, const char *interface, const char *name,
@@ -174,6 +176,8 @@ const sd_bus_vtable overlay_vtable[] = {
         SD_BUS_PROPERTY("Digest", "s", property_get_digest, 0, CHANGES),
         SD_BUS_PROPERTY("BuiltAt", "t", property_get_built_at, 0, CHANGES),
         SD_BUS_PROPERTY("TimeLimit", "t", property_get_time_limit, 0, CHANGES),
+        SD_BUS_PROPERTY("SizeLimit", "t", property_get_size_limit, 0, CHANGES),
+        SD_BUS_PROPERTY("FileLimit", "t", property_get_file_limit, 0, CHANGES),
         SD_BUS_PROPERTY("KeepGenerations", "u", property_get_keep_generations, 0, CHANGES),
         SD_BUS_PROPERTY("LastJob", "o", property_get_last_job, 0, CHANGES),
         SD_BUS_PROPERTY("UsedBy", "ao", property_get_used_by, 0, CHANGES),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "overlay.h"
+#include "disk-limit.h"
 #include "instance.h"
 #include "job-queue.h"
 #include "validate.h"
@@ -67,6 +68,21 @@ static gboolean check_settings(const OverlaySettings *s, GError **error)
                         s->time_limit);
                 return FALSE;
         }
+        if (s->has_size_limit && s->size_limit &&
+                (s->size_limit < SIZE_LIMIT_MIN || s->size_limit > SIZE_LIMIT_MAX)) {
+                g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
+                        "SizeLimit is %" G_GUINT64_FORMAT " bytes; from 1 MiB to 16 TiB are possible, and 0 "
+                        "means BuildSizeLimit of host.conf",
+                        s->size_limit);
+                return FALSE;
+        }
+        if (s->has_file_limit && s->file_limit > FILE_LIMIT_MAX) {
+                g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
+                        "FileLimit is %" G_GUINT64_FORMAT "; at most %d are possible, and 0 means "
+                        "BuildFileLimit of host.conf",
+                        s->file_limit, FILE_LIMIT_MAX);
+                return FALSE;
+        }
         if (s->has_keep_generations && s->keep_generations > KEEP_MAX) {
                 g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
                         "KeepGenerations is %u; at most %d are possible, and 0 means KeepGenerations of "
@@ -90,6 +106,10 @@ static gboolean apply_settings(Host *host, OverlayRow *row, const OverlaySetting
                 row->description = s->description;
         if (s->has_time_limit)
                 row->time_limit = s->time_limit;
+        if (s->has_size_limit)
+                row->size_limit = s->size_limit;
+        if (s->has_file_limit)
+                row->file_limit = s->file_limit;
         if (s->has_keep_generations)
                 row->keep_generations = s->keep_generations;
         r = store_save_overlay(host->store, row, &message);
@@ -149,7 +169,7 @@ gboolean overlay_configure(Overlay *o, const OverlaySettings *settings, GError *
 {
         if (!check_not_deleted(o, error) || !apply_settings(o->host, o->row, settings, error))
                 return FALSE;
-        overlay_changed(o, "Description", "TimeLimit", "KeepGenerations");
+        overlay_changed(o, "Description", "TimeLimit", "SizeLimit", "FileLimit", "KeepGenerations");
         overlay_prune(o);
         return TRUE;
 }
@@ -197,6 +217,8 @@ Job *overlay_build(Overlay *o, uid_t uid, GError **error)
                         o->row->name);
                 return NULL;
         }
+        if (!disk_limit_check_free(o->host, o->row->name, error))
+                return NULL;
         return job_queue(o->host, overlay_job_row(o, JOB_BUILD), uid, error);
 }
 
@@ -222,6 +244,16 @@ void overlay_forget(Overlay *o)
 {
         host_object_removed(o->host, OBJECT_OVERLAY, o->row->name);
         overlay_free(o);
+}
+
+uint64_t overlay_size_limit(const Overlay *o)
+{
+        return o->row->size_limit ?: o->host->settings->build_size_limit;
+}
+
+uint64_t overlay_file_limit(const Overlay *o)
+{
+        return o->row->file_limit ?: o->host->settings->build_file_limit;
 }
 
 const char *overlay_state(Overlay *o)

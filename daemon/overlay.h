@@ -14,9 +14,11 @@ struct Overlay {
 };
 
 typedef struct OverlaySettings {
-        bool has_description, has_time_limit, has_keep_generations;
+        bool has_description, has_time_limit, has_size_limit, has_file_limit, has_keep_generations;
         char *description;
         uint64_t time_limit; /* microseconds */
+        uint64_t size_limit; /* bytes */
+        uint64_t file_limit;
         uint32_t keep_generations;
 } OverlaySettings;
 void overlay_settings_clear(OverlaySettings *settings);
@@ -51,6 +53,9 @@ JobRow *overlay_job_row(Overlay *overlay, const char *kind);
 /* Out of the store already: off the bus, freed. */
 void overlay_forget(Overlay *overlay);
 
+/* What a build of it may take of the disk: its own limits, or host.conf's. */
+uint64_t overlay_size_limit(const Overlay *overlay);
+uint64_t overlay_file_limit(const Overlay *overlay);
 /* "empty", "building", "ready", "failed" */
 const char *overlay_state(Overlay *overlay);
 /* The current generation's row, NULL when there is none. */

@@ -29,3 +29,4 @@
 
 #define USER_SERVER         "left4me"
 #define USER_SANDBOX_PREFIX "l4d2-sandbox-"
+#define USER_WATCHER        USER_SANDBOX_PREFIX "watch"

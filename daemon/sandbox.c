@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The table of what a transient unit gets. A row is a property of StartTransientUnit(), the oldest systemd
- * that knows it (systemd refuses the whole call for one it does not know), whether it belongs to units with
- * or without network, and how its value is written; the comment over it says why it is there. A name may
+ * that knows it (systemd refuses the whole call for one it does not know), the units that
+ * get it, and how its value is written; the comment over it says why it is there. A name may
  * stand in several rows.
  *
  * The unit does not see the host's file tree: its root is an empty directory into which the few things that
@@ -14,6 +14,7 @@
 #include "paths.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -22,15 +23,18 @@
 /* Every i386 program needs it, and finds the host's. */
 #define PATH_I386_LOADER "/lib/ld-linux.so.2"
 
+#define MIB (1024 * 1024ULL)
+#define GIB (1024 * MIB)
+
 typedef struct Property Property;
 typedef int (*PropertyWriter)(sd_bus_message *m, const Property *p, const SandboxSpec *spec);
 
-typedef enum PropertyNetwork { ALWAYS, WITH_NETWORK, WITHOUT_NETWORK } PropertyNetwork;
+typedef enum PropertyUnits { ALWAYS, WITH_NETWORK, WITHOUT_NETWORK, WATCHER, NOT_WATCHER } PropertyUnits;
 
 struct Property {
         const char *name;
         unsigned since; /* systemd's version; 0: older than its manual pages tell */
-        PropertyNetwork network;
+        PropertyUnits units;
         PropertyWriter write;
         const char *text; /* the value, for writers that take it from here; lists are separated by blanks */
         uint64_t number;
@@ -123,7 +127,8 @@ static int write_description(sd_bus_message *m, const Property *p, const Sandbox
 
 static int write_user(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
 {
-        g_autofree char *user = g_strdup_printf(USER_SANDBOX_PREFIX "%u", spec->slot);
+        g_autofree char *user = spec->is_watcher ? g_strdup(USER_WATCHER)
+                                                 : g_strdup_printf(USER_SANDBOX_PREFIX "%u", spec->slot);
         return sd_bus_message_append(m, "(sv)", p->name, "s", user);
 }
 
@@ -151,6 +156,16 @@ static int write_working_directory(sd_bus_message *m, const Property *p, const S
 {
         return sd_bus_message_append(
                 m, "(sv)", p->name, "s", spec->working_directory ? spec->working_directory : "/");
+}
+
+static int write_bound_to(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        return spec->bound_to ? sd_bus_message_append(m, "(sv)", p->name, "as", 1, spec->bound_to) : 0;
+}
+
+static int write_file_size(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        return sd_bus_message_append(m, "(sv)", p->name, "t", spec->file_size_limit ?: MIB);
 }
 
 static int write_time_limit(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
@@ -256,8 +271,6 @@ static int write_binds(sd_bus_message *m, const Property *p, const SandboxSpec *
         return 0;
 }
 
-#define GIB (1024 * 1024 * 1024ULL)
-
 /* clang-format off */
 static const Property properties[] = {
         /* --- What runs, as whom --- */
@@ -275,7 +288,7 @@ static const Property properties[] = {
 
         /* --- How it ends --- */
         /* Both keep the result in systemd until the service has recorded it. */
-        { "RemainAfterExit",         0,   ALWAYS, write_bool, .number = true },
+        { "RemainAfterExit",         0,   NOT_WATCHER, write_bool, .number = true },
         { "CollectMode",             236, ALWAYS, write_text, "inactive" },
         { "RuntimeMaxUSec",          229, ALWAYS, write_time_limit },
         /* Children that are left go with the unit. */
@@ -286,6 +299,12 @@ static const Property properties[] = {
         { "KillSignal",              187, WITHOUT_NETWORK, write_int, .number = SIGKILL },
         /* Who is deaf to that gets SIGKILL then. */
         { "TimeoutStopUSec",         188, ALWAYS, write_uint64, .number = 5 * G_USEC_PER_SEC },
+        /* The watcher looks once more when it is asked to end; where a name stands twice, the last counts. */
+        { "KillSignal",              187, WATCHER, write_int, .number = SIGTERM },
+        { "TimeoutStopUSec",         188, WATCHER, write_uint64, .number = 90 * G_USEC_PER_SEC },
+        /* No build runs unwatched: when its watcher ends, for whatever reason, systemd ends the build. */
+        { "BindsTo",                 0,   ALWAYS, write_bound_to },
+        { "After",                   0,   ALWAYS, write_bound_to },
 
         /* --- Where its words go --- */
         /* Nobody answers a question. */
@@ -307,8 +326,8 @@ static const Property properties[] = {
         { "MemoryMax",               231, ALWAYS, write_uint64, .number = 2 * GIB },
         { "TasksMax",                227, ALWAYS, write_uint64, .number = 512 },
         { "LimitNOFILE",             0,   ALWAYS, write_uint64, .number = 65536 },
-        /* Stops a file that runs away; it is no quota: the game's largest have a few GiB. */
-        { "LimitFSIZE",              0,   ALWAYS, write_uint64, .number = 16 * GIB },
+        /* Stops a file that runs away before the watcher does, which counts all of them. */
+        { "LimitFSIZE",              0,   ALWAYS, write_file_size },
         /* Nobody would look at a dump, and it can be large. */
         { "LimitCORE",               0,   ALWAYS, write_uint64, .number = 0 },
 
@@ -358,7 +377,11 @@ static const Property properties[] = {
 
         /* --- Which rights it has: none, and no way to any --- */
         { "NoNewPrivileges",         187, ALWAYS, write_bool, .number = true },
-        { "CapabilityBoundingSet",   0,   ALWAYS, write_uint64, .number = 0 },
+        { "CapabilityBoundingSet",   0,   NOT_WATCHER, write_uint64, .number = 0 },
+        /* A build must not be able to hide what it takes in directories that it makes unreadable. In the user namespace of
+         * the unit this is for the watcher's own files, as which it sees the build's, and for root's, all public there. */
+        { "CapabilityBoundingSet",   0,   WATCHER, write_uint64, .number = 1 << CAP_DAC_READ_SEARCH },
+        { "AmbientCapabilities",     229, WATCHER, write_uint64, .number = 1 << CAP_DAC_READ_SEARCH },
         { "PrivateUsers",            232, ALWAYS, write_bool, .number = true },
         /* A generation holds no set-id file: sealing would refuse it. */
         { "RestrictSUIDSGID",        242, ALWAYS, write_bool, .number = true },
@@ -391,7 +414,18 @@ static bool property_applies(const Property *p, const SandboxSpec *spec, unsigne
 {
         if (p->since > systemd_version)
                 return false;
-        return p->network == ALWAYS || spec->has_network == (p->network == WITH_NETWORK);
+        switch (p->units) {
+        case WITH_NETWORK:
+                return spec->has_network;
+        case WITHOUT_NETWORK:
+                return !spec->has_network;
+        case WATCHER:
+                return spec->is_watcher;
+        case NOT_WATCHER:
+                return !spec->is_watcher;
+        default:
+                return true;
+        }
 }
 
 int sandbox_append_properties(sd_bus_message *m, const SandboxSpec *spec, unsigned systemd_version)

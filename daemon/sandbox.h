@@ -17,8 +17,10 @@ typedef struct SandboxBind {
 
 typedef struct SandboxSpec {
         const char *description;
-        unsigned slot;     /* runs as l4d2-sandbox-<slot> */
-        char *const *argv; /* argv[0] is the absolute path */
+        unsigned slot;        /* runs as l4d2-sandbox-<slot> */
+        bool is_watcher;      /* runs as l4d2-sandbox-watch, which can read every directory of its own */
+        const char *bound_to; /* a unit without which it does not run, or NULL */
+        char *const *argv;    /* argv[0] is the absolute path */
         const SandboxBind *binds;
         size_t n_binds;
         const char *working_directory;
@@ -26,6 +28,7 @@ typedef struct SandboxSpec {
         const GArray *denied;           /* AddressPrefix, see address-filter.h; used when has_network */
         uint16_t port_first, port_last; /* the servers'; used when has_network */
         uint64_t time_limit;            /* microseconds */
+        uint64_t file_size_limit;       /* bytes in one file; 0: it writes none */
         int stdout_fd;                  /* -1: the journal */
         uint64_t job;                   /* LEFT4ME_JOB= on every line in the journal */
 } SandboxSpec;

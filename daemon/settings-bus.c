@@ -107,6 +107,24 @@ static gboolean read_time_limit(sd_bus_message *m, void *target, GError **error)
         return s->has_time_limit = TRUE;
 }
 
+static gboolean read_size_limit(sd_bus_message *m, void *target, GError **error)
+{
+        OverlaySettings *s = target;
+
+        if (sd_bus_message_read(m, "t", &s->size_limit) < 0)
+                return unreadable(error, "SizeLimit");
+        return s->has_size_limit = TRUE;
+}
+
+static gboolean read_file_limit(sd_bus_message *m, void *target, GError **error)
+{
+        OverlaySettings *s = target;
+
+        if (sd_bus_message_read(m, "t", &s->file_limit) < 0)
+                return unreadable(error, "FileLimit");
+        return s->has_file_limit = TRUE;
+}
+
 static gboolean read_keep_generations(sd_bus_message *m, void *target, GError **error)
 {
         OverlaySettings *s = target;
@@ -121,6 +139,8 @@ gboolean overlay_settings_read(sd_bus_message *m, OverlaySettings *settings, GEr
         static const Option options[] = {
                 {"Description", "s", read_overlay_description},
                 {"TimeLimit", "t", read_time_limit},
+                {"SizeLimit", "t", read_size_limit},
+                {"FileLimit", "t", read_file_limit},
                 {"KeepGenerations", "u", read_keep_generations},
                 {},
         };

@@ -8,13 +8,14 @@
 
 #define GROUP      "Host"
 #define FIRST_PORT 1024
+#define GIB        (UINT64_C(1) << 30)
 
 typedef struct Setting Setting;
 struct Setting {
         const char *key;
         /* Takes the value over. Returns: NULL, or what the value should be (a new string). */
         char *(*parse)(const Setting *setting, const char *value, Settings *settings);
-        size_t offset; /* of the field, for parse_count() and parse_seconds() */
+        size_t offset; /* of the field, for those that take numbers */
         guint64 min, max;
 };
 
@@ -38,6 +39,43 @@ static char *parse_seconds(const Setting *setting, const char *value, Settings *
                                        ", without a unit",
                         setting->min, setting->max);
         *(uint64_t *)((char *)settings + setting->offset) = number * G_USEC_PER_SEC;
+        return NULL;
+}
+
+static const char size_units[] = "KMGT";
+
+char *settings_format_size(uint64_t bytes)
+{
+        unsigned unit = 0;
+
+        while (unit < strlen(size_units) && bytes >> 10 * (unit + 1) > 0)
+                unit++;
+        if (unit == 0)
+                return g_strdup_printf("%" G_GUINT64_FORMAT, bytes);
+        return g_strdup_printf(bytes % (UINT64_C(1) << 10 * unit) == 0 ? "%.0f%c" : "%.1f%c",
+                (double)bytes / (double)(UINT64_C(1) << 10 * unit), size_units[unit - 1]);
+}
+
+/* As systemd writes sizes: a whole number, with K, M, G or T to the base of 1024. */
+static char *parse_size(const Setting *setting, const char *value, Settings *settings)
+{
+        g_autofree char *digits = g_strdup(value);
+        size_t length = strlen(digits);
+        const char *unit = length > 0 ? strchr(size_units, digits[length - 1]) : NULL;
+        unsigned shift = unit ? 10 * (unsigned)(unit - size_units + 1) : 0;
+        guint64 number;
+
+        if (unit)
+                digits[length - 1] = '\0';
+        if (!g_ascii_string_to_unsigned(digits, 10, 0, setting->max >> shift, &number, NULL) ||
+                number << shift < setting->min) {
+                g_autofree char *min = settings_format_size(setting->min);
+                g_autofree char *max = settings_format_size(setting->max);
+
+                return g_strdup_printf(
+                        "a number of bytes, or one with K, M, G or T after it, from %s to %s", min, max);
+        }
+        *(uint64_t *)((char *)settings + setting->offset) = number << shift;
         return NULL;
 }
 
@@ -79,6 +117,10 @@ static const Setting known_settings[] = {
         {"KeepGenerations", parse_count, offsetof(Settings, keep_generations), 1, 16},
         {"KeepFinishedJobs", parse_count, offsetof(Settings, keep_finished), 1, 10000},
         {"KeepFinishedJobsSec", parse_seconds, offsetof(Settings, keep_finished_age), 0, 3660 * 24 * 3600},
+        {"BuildSizeLimit", parse_size, offsetof(Settings, build_size_limit), SIZE_LIMIT_MIN, SIZE_LIMIT_MAX},
+        {"BuildFileLimit", parse_count, offsetof(Settings, build_file_limit), 1, FILE_LIMIT_MAX},
+        {"CacheSizeLimit", parse_size, offsetof(Settings, cache_size_limit), SIZE_LIMIT_MIN, SIZE_LIMIT_MAX},
+        {"KeepFree", parse_size, offsetof(Settings, keep_free), 0, SIZE_LIMIT_MAX},
 };
 
 static Settings *settings_new(void)
@@ -95,6 +137,10 @@ static Settings *settings_new(void)
         settings->keep_generations = 2;
         settings->keep_finished = 100;
         settings->keep_finished_age = UINT64_C(30) * 24 * 3600 * G_USEC_PER_SEC;
+        settings->build_size_limit = 20 * GIB;
+        settings->build_file_limit = 1000000;
+        settings->cache_size_limit = 20 * GIB;
+        settings->keep_free = GIB;
         return settings;
 }
 

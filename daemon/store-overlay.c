@@ -5,8 +5,8 @@
 
 #define COLUMNS                                                                                              \
         "name, description, kind, script, time_limit, keep_generations, generation, next_generation, "       \
-        "last_job"
-#define PARAMETERS "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10"
+        "last_job, size_limit, file_limit"
+#define PARAMETERS "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12"
 
 /* The table keeps names unique; this asks first so that the refusal can say what is taken. */
 static int check_name(Store *store, OverlayRow *row, char **ret_message)
@@ -34,7 +34,8 @@ static int save_columns(Store *store, OverlayRow *row, char **ret_message)
                              : "UPDATE overlay SET (" COLUMNS ") = (" PARAMETERS ") WHERE id = ?1",
                 NUMBER(row->id), TEXT(row->name), TEXT(row->description), TEXT(row->kind), TEXT(row->script),
                 NUMBER(row->time_limit), NUMBER(row->keep_generations), NUMBER(row->generation),
-                NUMBER(row->next_generation), NUMBER(row->last_job));
+                NUMBER(row->next_generation), NUMBER(row->last_job), NUMBER(row->size_limit),
+                NUMBER(row->file_limit));
         if (r < 0)
                 return r;
         if (row->id == 0)
@@ -143,6 +144,8 @@ static OverlayRow *read_overlay(Statement *statement)
         row->generation = column_number(statement, 7);
         row->next_generation = column_number(statement, 8);
         row->last_job = column_number(statement, 9);
+        row->size_limit = column_number(statement, 10);
+        row->file_limit = column_number(statement, 11);
         return row;
 }
 

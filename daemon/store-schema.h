@@ -104,4 +104,7 @@ static const char *const store_migrations[] = {
         " first TEXT NOT NULL,"
         " lines BLOB NOT NULL"
         ") STRICT;",
+        /* 3 */
+        "ALTER TABLE overlay ADD COLUMN size_limit INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE overlay ADD COLUMN file_limit INTEGER NOT NULL DEFAULT 0;",
 };

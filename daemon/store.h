@@ -64,6 +64,8 @@ typedef struct OverlayRow {
         char *script;
         uint64_t time_limit;       /* microseconds; 0: host.conf's */
         unsigned keep_generations; /* 0: host.conf's */
+        uint64_t size_limit;       /* bytes; 0: host.conf's */
+        uint64_t file_limit;       /* 0: host.conf's */
         uint64_t generation;       /* the current one, 0: none */
         uint64_t next_generation;  /* the number the next build gets; starts at 1 and only grows */
         uint64_t last_job;

@@ -7,6 +7,7 @@
 
 #include <linux/capability.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -309,6 +310,15 @@ void systemd1_system_state(Systemd1 *s, Systemd1Done done, void *userdata)
                         0 ||
                 sd_bus_message_append(m, "ss", SYSTEMD_MANAGER, "SystemState") < 0)
                 return call_fail(c, "out of memory");
+        call_send(c, m);
+}
+
+void systemd1_kill(Systemd1 *s, const char *unit)
+{
+        g_autoptr(sd_bus_message) m = systemd1_manager_message(s, "KillUnit");
+        Systemd1Call *c = systemd1_call_new(s, unit, NULL, NULL);
+
+        sd_bus_message_append(m, "ssi", unit, "all", SIGKILL);
         call_send(c, m);
 }
 

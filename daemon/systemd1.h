@@ -35,6 +35,8 @@ const UnitState *systemd1_unit(Systemd1 *s, const char *unit);
 
 void systemd1_start(Systemd1 *s, const char *unit, Systemd1Done done, void *userdata);
 void systemd1_stop(Systemd1 *s, const char *unit, Systemd1Done done, void *userdata);
+/* SIGKILL for all processes of the unit, at once. Where none is left there is nothing to do. */
+void systemd1_kill(Systemd1 *s, const char *unit);
 void systemd1_restart(Systemd1 *s, const char *unit, Systemd1Done done, void *userdata);
 void systemd1_start_transient(
         Systemd1 *s, const char *unit, const SandboxSpec *spec, Systemd1Done done, void *userdata);

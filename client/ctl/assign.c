@@ -6,8 +6,8 @@
 
 const char *const instance_keys[] = {
         HOST_MEMBER_Description, HOST_MEMBER_Port, HOST_MEMBER_Arguments, HOST_MEMBER_Overlays, NULL};
-const char *const overlay_keys[] = {
-        HOST_MEMBER_Description, HOST_MEMBER_TimeLimit, HOST_MEMBER_KeepGenerations, NULL};
+const char *const overlay_keys[] = {HOST_MEMBER_Description, HOST_MEMBER_TimeLimit, HOST_MEMBER_SizeLimit,
+        HOST_MEMBER_FileLimit, HOST_MEMBER_KeepGenerations, NULL};
 
 static int assign_description(l4h_settings *settings, const char *value)
 {
@@ -60,6 +60,28 @@ static int assign_time_limit(l4h_settings *settings, const char *value)
         return -EINVAL;
 }
 
+static int assign_size_limit(l4h_settings *settings, const char *value)
+{
+        static const char units[] = "KMGT";
+        uint64_t number;
+        const char *rest;
+        if (!number_parse(value, UINT64_MAX, &number, &rest))
+                return -EINVAL;
+        const char *unit = *rest ? strchr(units, *rest) : NULL;
+        unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+        if ((*rest && (!unit || rest[1])) || number > UINT64_MAX >> shift)
+                return -EINVAL;
+        return l4h_settings_set_size_limit(settings, number << shift);
+}
+
+static int assign_file_limit(l4h_settings *settings, const char *value)
+{
+        uint64_t n;
+        if (!number_parse(value, UINT64_MAX, &n, NULL))
+                return -EINVAL;
+        return l4h_settings_set_file_limit(settings, n);
+}
+
 static int assign_keep_generations(l4h_settings *settings, const char *value)
 {
         uint64_t n;
@@ -78,6 +100,8 @@ static const struct {
         {HOST_MEMBER_Arguments, assign_arguments, "words with blanks between"},
         {HOST_MEMBER_Overlays, assign_overlays, "names with commas between"},
         {HOST_MEMBER_TimeLimit, assign_time_limit, "a number with s, min, h or nothing (seconds) after it"},
+        {HOST_MEMBER_SizeLimit, assign_size_limit, "a number with K, M, G, T or nothing (bytes) after it"},
+        {HOST_MEMBER_FileLimit, assign_file_limit, "a number"},
         {HOST_MEMBER_KeepGenerations, assign_keep_generations, "a number"},
 };
 

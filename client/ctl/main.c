@@ -64,7 +64,8 @@ static const char options_help[] =
         "\n"
         "Keys of instances: Description, Port, Arguments (with blanks between), Overlays (with commas "
         "between).\n"
-        "Keys of overlays: Description, TimeLimit (30s, 20min, 2h), KeepGenerations.\n"
+        "Keys of overlays: Description, TimeLimit (30s, 20min, 2h), SizeLimit (500M, 20G), FileLimit,\n"
+        "KeepGenerations.\n"
         "Exit status: 0 done, 1 failed, 2 called wrongly. See l4d2ctl(1).\n";
 
 static char *verb_usage(const VerbRow *verb)

@@ -51,6 +51,10 @@ static void overlay_print(const l4h_overlay *overlay)
                 print_field("Files", format("%" PRIu64, l4h_overlay_get_files(overlay)));
         if (l4h_overlay_get_time_limit(overlay) != 0)
                 print_field("Time limit", format_span(l4h_overlay_get_time_limit(overlay)));
+        if (l4h_overlay_get_size_limit(overlay) != 0)
+                print_field("Size limit", format_size(l4h_overlay_get_size_limit(overlay)));
+        if (l4h_overlay_get_file_limit(overlay) != 0)
+                print_field("File limit", format("%" PRIu64, l4h_overlay_get_file_limit(overlay)));
         if (l4h_overlay_get_keep_generations(overlay) != 0)
                 print_field("Keeps",
                         format("%" PRIu32 " generations", l4h_overlay_get_keep_generations(overlay)));

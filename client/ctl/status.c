@@ -86,6 +86,11 @@ static void host_print(const l4h_manager *manager)
         _cleanup_free_ char *limit = format_span(l4h_manager_get_build_time_limit(manager));
         print_field("Builds", format("%s at most, the newest %" PRIu32 " generations are kept", limit,
                                       l4h_manager_get_keep_generations(manager)));
+        _cleanup_free_ char *size = format_size(l4h_manager_get_build_size_limit(manager)),
+                            *cache = format_size(l4h_manager_get_cache_size_limit(manager)),
+                            *kept = format_size(l4h_manager_get_keep_free(manager));
+        print_field("Disk", format("%s and %" PRIu64 " files a build, %s a cache, %s stay free", size,
+                                    l4h_manager_get_build_file_limit(manager), cache, kept));
         for (const char *const *path = l4h_manager_get_unknown_directories(manager); *path; path++)
                 print_field("Unknown", format("%s (kept: look at it, delete it by hand)", *path));
 }

@@ -18,7 +18,6 @@
 #define LEVELS_MAX  128
 #define BUFFER_SIZE (256 * 1024)
 #define SHA256_SIZE 32
-#define DISK_UNIT   512 /* of st_blocks, on every filesystem */
 /* Holes take no space, but as long to digest as what is written: all of a tree's together, a minute or so. */
 #define HOLES_MAX (16 * 1024 * 1024 * 1024ULL)
 
@@ -94,7 +93,7 @@ static bool has_several_names(const struct stat *st)
 
 static void count_space(Seal *seal, const struct stat *st)
 {
-        uint64_t on_disk = (uint64_t)st->st_blocks * DISK_UNIT;
+        uint64_t on_disk = (uint64_t)st->st_blocks * TREE_DISK_UNIT;
 
         if (has_several_names(st)) {
                 if (linked_is_met(seal, st, NULL))

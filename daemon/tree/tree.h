@@ -5,7 +5,11 @@
  * no link is ever followed. */
 #pragma once
 
+#include "measure.h"
+
 #include <glib.h>
+
+#define TREE_DISK_UNIT 512 /* of st_blocks, on every filesystem */
 
 enum {
         TREE_DONE = 0,
@@ -36,6 +40,13 @@ int tree_seal(const char *path);
  *
  * Returns: an exit status. */
 int tree_empty(const char *path);
+
+/* Watches trees that are being filled, until one of them passes a bound, less than `keep_free` bytes of their
+ * filesystem are free, or it is asked to end by SIGTERM: then it looks once more. Prints in the first two
+ * cases how much there was.
+ *
+ * Returns: an exit status; TREE_DONE when it was asked to end. */
+int tree_watch(uint64_t keep_free, const TreeBound *bounds, size_t n_bounds);
 
 /* Finds out whether this process can send to this host's loopback: in a unit with IPAddressDeny= it must not.
  *

@@ -194,6 +194,7 @@ class Build(Scenario):
     """A build of an overlay that keeps one generation, so that the former one is deleted after it.
     same: nothing was asked. +1, +2: done, with a number for each turn. failed, cancelled, interrupted: as it was."""
     script = "for i in {1..5}; do echo $RANDOM > $i; done"
+    size_limit = 0
     rows = (
         ("JOB_ASKED", 1, "same", "same"),
         ("JOB_QUEUED", 1, "+1", "+1"),
@@ -203,25 +204,35 @@ class Build(Scenario):
         ("STAGE_ATTACHED", 1, "+2", "interrupted"),
         ("STAGE_ATTACHED", 3, "+2", "interrupted"),
         ("STAGE_ENDED", 1, "+2", "interrupted"),
+        ("STAGE_ATTACHED", 4, "+2", "interrupted"),  # of the watcher
+        ("STAGE_ENDED", 2, "+2", "interrupted"),
         ("UNIT_ASKED", 1, "+2", "interrupted"),
-        ("UNIT_SENT", 1, "+1 +2", "interrupted"),
-        ("UNIT_STARTED", 1, "+1", "interrupted"),
-        ("UNSTAGE", 1, "+1", "interrupted"),
-        ("UNSTAGED", 1, "+1", "interrupted"),
+        ("UNIT_SENT", 1, "+2", "interrupted"),
+        ("UNIT_STARTED", 1, "+2", "interrupted"),
+        ("UNSTAGE", 1, "+1 +2", "interrupted"),  # the script may be on its way by then
+        ("UNSTAGED", 1, "+1 +2", "interrupted"),
+        ("UNIT_ASKED", 2, "+2", "interrupted"),  # of the script
+        ("UNIT_SENT", 2, "+1 +2", "interrupted"),
+        ("UNIT_STARTED", 2, "+1", "interrupted"),
+        ("UNSTAGE", 2, "+1", "interrupted"),
+        ("UNSTAGED", 2, "+1", "interrupted"),
         ("UNIT_ENDED", 1, "+1", "interrupted"),
         ("FILL_ENDED", 1, "+1", "interrupted"),
         ("UNIT_STOP_SENT", 1, "+1", "interrupted"),
         ("UNIT_STOPPED", 1, "+1", "interrupted"),
         ("UNIT_GONE", 1, "+1", "interrupted"),
-        ("JOB_PHASE_SAVED", 1, "+1", "interrupted"),
-        ("STAGE_ATTACHED", 4, "+1", "interrupted"),  # of the seal
-        ("STAGE_ENDED", 2, "+1", "interrupted"),
-        ("UNIT_ASKED", 2, "+1", "interrupted"),
-        ("UNIT_SENT", 2, "+1", "interrupted"),
-        ("UNIT_STARTED", 2, "+1", "interrupted"),
-        ("UNSTAGED", 3, "+1", "interrupted"),
-        ("UNIT_ENDED", 2, "+1", "interrupted"),
+        ("UNIT_ENDED", 2, "+1", "interrupted"),  # of the watcher
         ("UNIT_STOPPED", 2, "+1", "interrupted"),
+        ("UNIT_GONE", 2, "+1", "interrupted"),
+        ("JOB_PHASE_SAVED", 1, "+1", "interrupted"),
+        ("STAGE_ATTACHED", 6, "+1", "interrupted"),  # of the seal
+        ("STAGE_ENDED", 3, "+1", "interrupted"),
+        ("UNIT_ASKED", 3, "+1", "interrupted"),
+        ("UNIT_SENT", 3, "+1", "interrupted"),
+        ("UNIT_STARTED", 3, "+1", "interrupted"),
+        ("UNSTAGED", 4, "+1", "interrupted"),
+        ("UNIT_ENDED", 3, "+1", "interrupted"),
+        ("UNIT_STOPPED", 3, "+1", "interrupted"),
         ("SEAL_ENDED", 1, "+1", "interrupted"),
         ("PUBLISH_BEGIN", 1, "+1", "interrupted"),
         ("PUBLISH_INSIDE", 1, "+1", "interrupted"),
@@ -237,8 +248,8 @@ class Build(Scenario):
         ("TRASH_MOVED", 1, "+1", "+1"),
         ("TRASH_ATTACHED", 1, "+1", "+1"),
         ("TRASH_STAGED", 1, "+1", "+1"),
-        ("UNIT_STARTED", 3, "+1", "+1"),
-        ("UNIT_GONE", 3, "+1", "+1"),
+        ("UNIT_STARTED", 4, "+1", "+1"),
+        ("UNIT_GONE", 4, "+1", "+1"),
         ("TRASH_TOPS_REMOVED", 1, "+1", "+1"),
         ("TRASH_REMOVED", 1, "+1", "+1"),
         ("GONE_INSIDE", 1, "+1", "+1"),
@@ -248,7 +259,7 @@ class Build(Scenario):
     def prepare(self, root):
         if not is_there(root, "overlay", "fault"):
             assert build(root, "fault", "echo first > file")["State"] == "done"
-            root.overlay("fault", "Configure", "({'KeepGenerations': <uint32 1>},)")
+        root.overlay("fault", "Configure", f"({{'KeepGenerations': <uint32 1>, 'SizeLimit': <uint64 {self.size_limit}>}},)")
         set_script(root, "fault", self.script)
         (current, following), = store_rows("SELECT generation, next_generation FROM overlay WHERE name = 'fault'")
         return {"current": current, "next": following,
@@ -281,6 +292,25 @@ class FailedBuild(Build):
         ("JOB_ANNOUNCED", 1, "failed", "failed"),
         ("TRASH_STAGED", 1, "failed", "failed"),
     )
+
+
+class LargeBuild(Build):
+    """It goes over its limit, and its watcher ends it."""
+    script = "for i in {1..10}; do head --bytes=500K /dev/zero > $i; done; sleep 60"
+    size_limit = 1 << 20
+    rows = (
+        ("UNIT_ENDED", 1, "failed", "interrupted"),
+        ("WATCH_SAID", 1, "failed", "interrupted"),
+        ("FILL_ENDED", 1, "failed", "interrupted"),
+        ("UNIT_GONE", 1, "failed", "interrupted"),
+        ("UNIT_GONE", 2, "failed", "interrupted"),
+        ("JOB_END", 1, "failed", "interrupted"),
+    )
+
+    def look(self, root, before):
+        state = super().look(root, before)
+        assert state != "failed" or jobs_of(root, "fault", "build")[-1]["Result"] == "disk-limit"
+        return state
 
 
 class UnchangedBuild(Build):
@@ -339,6 +369,7 @@ class CancelledBuild(HeldBuild):
         ("JOB_CANCEL_SAVED", 1, "cancelled", "interrupted"),
         ("UNIT_ENDED", 1, "cancelled", "interrupted"),
         ("UNIT_STOPPED", 1, "cancelled", "interrupted"),
+        ("UNIT_GONE", 2, "cancelled", "interrupted"),
         ("SEAL_DISCARD", 1, "cancelled", "interrupted"),
         ("JOB_END_SAVED", 1, "cancelled", "cancelled"),
     )
@@ -587,7 +618,7 @@ class DeleteInstance(Reset):
 
 
 SCENARIOS = {c.__name__: c() for c in (
-    Build, FailedBuild, UnchangedBuild, Wipe, CancelledBuild, ResumedBuild, RequeuedBuild, DeleteOverlay, Start, FailedStart, Stop, Restart,
+    Build, FailedBuild, LargeBuild, UnchangedBuild, Wipe, CancelledBuild, ResumedBuild, RequeuedBuild, DeleteOverlay, Start, FailedStart, Stop, Restart,
     OutdatedRestart, MountByHand, UnmountByHand, Reset, DeleteInstance)}
 MATRIX = [(name, *row) for name, scenario in SCENARIOS.items() for row in scenario.rows]
 

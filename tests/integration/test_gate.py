@@ -189,7 +189,7 @@ def test_can_answers_as_the_call_would(clients, things, user, answer):
 EVERYBODY = 'polkit.addRule(function(action, subject) { return polkit.Result.YES; });'
 
 
-@pytest.mark.parametrize("user", ["left4me", "l4d2-sandbox-0", "l4d2-sandbox-15"])
+@pytest.mark.parametrize("user", ["left4me", "l4d2-sandbox-0", "l4d2-sandbox-15", "l4d2-sandbox-watch"])
 def test_the_uids_of_servers_and_builds_are_refused_everything_whatever_a_rule_says(root, things, user):
     outcast = Client(user)
     job = job_id(root)

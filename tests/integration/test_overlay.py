@@ -33,7 +33,7 @@ def test_create_shows_all_settings(ada, overlay):
     assert made["Id"] > 0
     del made["Id"]
     assert made == {"Name": "maps", "Description": "", "Kind": "script", "State": "empty", "Generation": 0,
-                    "Generations": [], "Size": 0, "Files": 0, "Digest": "", "BuiltAt": 0, "TimeLimit": 0,
+                    "Generations": [], "Size": 0, "Files": 0, "Digest": "", "BuiltAt": 0, "TimeLimit": 0, "SizeLimit": 0, "FileLimit": 0,
                     "KeepGenerations": 0, "LastJob": "/", "UsedBy": []}
     assert ada.manager("GetOverlay", "('maps',)") == (path_of("overlay", "maps"),)
 
@@ -59,6 +59,9 @@ def test_create_with_settings_and_configure(root, ada, listener):
 
 BAD_SETTINGS = {
     "TimeLimit too long": "{'TimeLimit': <uint64 86400000001>}",
+    "SizeLimit too small": "{'SizeLimit': <uint64 1048575>}",
+    "SizeLimit too large": "{'SizeLimit': <uint64 17592186044417>}",
+    "FileLimit too large": "{'FileLimit': <uint64 10000001>}",
     "KeepGenerations too many": "{'KeepGenerations': <uint32 17>}",
     "of another type": "{'KeepGenerations': <'many'>}",
     "unknown": "{'Colour': <'red'>}",

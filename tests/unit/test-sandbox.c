@@ -164,6 +164,30 @@ static void test_what_the_caller_says(void)
         g_assert_null(strstr(read_only, "(/etc /etc"));
 }
 
+static void test_watcher(void)
+{
+        SandboxSpec spec = spec_new(false, NULL);
+        spec.file_size_limit = 4711;
+        spec.bound_to = "watcher.service";
+        g_autoptr(GHashTable) build = properties_of(&spec, 252);
+        assert_property(build, "BindsTo", "<[watcher.service]>");
+        assert_property(build, "After", "<[watcher.service]>");
+        assert_property(build, "LimitFSIZE", "<4711>");
+        assert_property(build, "AmbientCapabilities", NULL);
+        spec = spec_new(false, NULL);
+        spec.is_watcher = true;
+        g_autoptr(GHashTable) watcher = properties_of(&spec, 252);
+        assert_property(watcher, "User", "<l4d2-sandbox-watch>");
+        assert_property(watcher, "BindsTo", NULL);
+        assert_property(watcher, "LimitFSIZE", "<1048576>");
+        /* It may read any directory, and is asked to end. */
+        assert_property(watcher, "CapabilityBoundingSet", "<4>");
+        assert_property(watcher, "AmbientCapabilities", "<4>");
+        assert_property(watcher, "PrivateUsers", "<1>");
+        assert_property(watcher, "RemainAfterExit", NULL);
+        assert_property(watcher, "KillSignal", "<9><15>");
+}
+
 static void test_output_descriptor(void)
 {
         SandboxSpec spec = spec_new(false, NULL);
@@ -261,6 +285,7 @@ int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/sandbox/what-the-caller-says", test_what_the_caller_says);
+        g_test_add_func("/sandbox/watcher", test_watcher);
         g_test_add_func("/sandbox/output-descriptor", test_output_descriptor);
         g_test_add_func("/sandbox/with-network", test_with_network);
         g_test_add_func("/sandbox/without-network", test_without_network);

@@ -82,6 +82,10 @@ static void assert_defaults(const Settings *settings)
         g_assert_cmpuint(settings->keep_generations, ==, 2);
         g_assert_cmpuint(settings->keep_finished, ==, 100);
         g_assert_cmpuint(settings->keep_finished_age, ==, UINT64_C(2592000000000));
+        g_assert_cmpuint(settings->build_size_limit, ==, UINT64_C(20) << 30);
+        g_assert_cmpuint(settings->build_file_limit, ==, 1000000);
+        g_assert_cmpuint(settings->cache_size_limit, ==, UINT64_C(20) << 30);
+        g_assert_cmpuint(settings->keep_free, ==, UINT64_C(1) << 30);
 }
 
 static void test_defaults(Fixture *f, gconstpointer data)
@@ -105,7 +109,8 @@ static void test_all(Fixture *f, gconstpointer data)
                 "[Host]\nPortRange=1024-1026\nListenAddress = 192.0.2.7 "
                 "\nJobSlots=16\nMaxPendingCallsPerUser=1\n"
                 "MaxQueuedJobsPerUser=65536\nBuildTimeLimitSec=604800\nKeepGenerations=1\n"
-                "KeepFinishedJobs=1\nKeepFinishedJobsSec=0\n",
+                "KeepFinishedJobs=1\nKeepFinishedJobsSec=0\n"
+                "BuildSizeLimit=1024K\nBuildFileLimit=10000000\nCacheSizeLimit=16T\nKeepFree=4097\n",
                 -1, NULL));
         settings = load(f);
         g_assert_cmpuint(settings->port_first, ==, 1024);
@@ -118,6 +123,10 @@ static void test_all(Fixture *f, gconstpointer data)
         g_assert_cmpuint(settings->keep_generations, ==, 1);
         g_assert_cmpuint(settings->keep_finished, ==, 1);
         g_assert_cmpuint(settings->keep_finished_age, ==, 0);
+        g_assert_cmpuint(settings->build_size_limit, ==, 1024 * 1024);
+        g_assert_cmpuint(settings->build_file_limit, ==, 10000000);
+        g_assert_cmpuint(settings->cache_size_limit, ==, UINT64_C(16) << 40);
+        g_assert_cmpuint(settings->keep_free, ==, 4097);
 }
 
 static void test_dropins(Fixture *f, gconstpointer data)
@@ -164,6 +173,17 @@ static void test_refusals(Fixture *f, gconstpointer data)
                 {"[Host]\nKeepGenerations=0\n", "from 1 to 16"},
                 {"[Host]\nKeepFinishedJobs=0\n", "from 1 to 10000"},
                 {"[Host]\nKeepFinishedJobsSec=316224001\n", "seconds from 0 to 316224000"},
+                {"[Host]\nBuildSizeLimit=1023K\n", "from 1M to 16T"},
+                {"[Host]\nBuildSizeLimit=17T\n", "from 1M to 16T"},
+                {"[Host]\nBuildSizeLimit=20g\n", "K, M, G or T"},
+                {"[Host]\nBuildSizeLimit=20GB\n", "K, M, G or T"},
+                {"[Host]\nBuildSizeLimit=1.5G\n", "K, M, G or T"},
+                {"[Host]\nCacheSizeLimit=G\n", "K, M, G or T"},
+                {"[Host]\nCacheSizeLimit=\n", "K, M, G or T"},
+                {"[Host]\nKeepFree=18446744073709551615\n", "from 0 to 16T"},
+                {"[Host]\nKeepFree=18014398509481985K\n", "from 0 to 16T"},
+                {"[Host]\nBuildFileLimit=10000001\n", "from 1 to 10000000"},
+                {"[Host]\nBuildFileLimit=0\n", "from 1 to 10000000"},
                 {"[Host]\nBuildTimeLimitSec=0\n", "seconds from 1 to 604800"},
                 {"[Host]\nBuildTimeLimitSec=1h\n", "without a unit"},
                 {"[Host]\nBuildTimeLimitSec=604801\n", "seconds from 1 to 604800"},

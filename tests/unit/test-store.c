@@ -209,6 +209,8 @@ static void test_overlay(Fixture *f, gconstpointer data)
         set_text(&row->script, "#!/bin/bash\ntrue\n");
         row->time_limit = G_MAXUINT64;
         row->keep_generations = 5;
+        row->size_limit = UINT64_C(1) << 40;
+        row->file_limit = 1234;
         row->generation = 2;
         row->next_generation = 4;
         row->last_job = 9;
@@ -240,6 +242,8 @@ static void test_overlay(Fixture *f, gconstpointer data)
                 g_assert_cmpstr(loaded->script, ==, "#!/bin/bash\ntrue\n");
                 g_assert_cmpuint(loaded->time_limit, ==, G_MAXUINT64);
                 g_assert_cmpuint(loaded->keep_generations, ==, 5);
+                g_assert_cmpuint(loaded->size_limit, ==, UINT64_C(1) << 40);
+                g_assert_cmpuint(loaded->file_limit, ==, 1234);
                 g_assert_cmpuint(loaded->generation, ==, 2);
                 g_assert_cmpuint(loaded->next_generation, ==, 4);
                 g_assert_cmpuint(loaded->last_job, ==, 9);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How much a tree takes of its filesystem, while it is being filled. */
+#pragma once
+
+#include <stdint.h>
+
+/* Exit statuses of `left4me-tree watch`, which the daemon turns into words; the last two once more for the
+ * second tree. */
+enum { TREE_SPACE_LOW = 69, TREE_TOO_LARGE = 70, TREE_TOO_MANY = 71 };
+#define TREE_SECOND 2
+
+typedef struct TreeBound {
+        const char *path;
+        uint64_t bytes; /* space on disk of everything, what has several names once: what du(1) says */
+        uint64_t names; /* of files, links and directories */
+} TreeBound;
+
+typedef struct TreeSize {
+        uint64_t bytes, names;
+} TreeSize;
+
+/* Follows no link, and stops as soon as a bound is passed. Returns: 1 when it was, 0, or negative errno after
+ * a sentence on the standard error. */
+int tree_measure(const TreeBound *bound, TreeSize *ret_size);
