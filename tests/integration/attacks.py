@@ -65,7 +65,7 @@ TABLE = [
     ("link a program of the host", "os.link('/usr/bin/su', OWN + '/su')", "EXDEV", "EXDEV", "another mount"),
     ("make a file immutable", "(write(OWN + '/i'), fcntl.ioctl(os.open(OWN + '/i', 0), 0x40086602, b'\\x10' + bytes(7)))",
      "EPERM", "EPERM", "no CAP_LINUX_IMMUTABLE"),
-    ("write more than 16 GiB", "(write(OWN + '/big'), os.truncate(OWN + '/big', 17 << 30))", "EFBIG", None, "LimitFSIZE="),
+    ("write more than 20 GiB", "(write(OWN + '/big'), os.truncate(OWN + '/big', 21 << 30))", "EFBIG", None, "LimitFSIZE="),
     # Other rights
     ("become root", "os.setuid(0)", "EPERM", "EPERM", "no CAP_SETUID"),
     ("become the servers' user", "os.setresuid(*[HOST['server uid']] * 3)", "EPERM|EINVAL", None, "no CAP_SETUID"),
@@ -205,7 +205,7 @@ CONTROLS = ["a user namespace of its own", "a child in a user namespace", "a chi
             "add_key", "io_uring", "userfaultfd", "write and execute memory", "make a file set-user-id",
             "make a directory set-group-id", "create a file set-user-id", "set-user-id by fchmodat2", "set-user-id by openat2",
             "netlink socket", "unix socket", "i386: nothing", "see the service", "see PID 1", "see a server",
-            "see another build", "see a process of anybody else", "write more than 16 GiB"]
+            "see another build", "see a process of anybody else", "write more than 20 GiB"]
 
 RUNNER = I386 + r"""
 import errno, fcntl, json, resource, select, signal, socket, struct, subprocess
