@@ -4,15 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PRINTABLE_MAX 200
-
-char *tree_printable(const char *name)
-{
-        g_autofree char *escaped = g_strescape(name, NULL);
-
-        return g_strndup(escaped, PRINTABLE_MAX);
-}
-
 static int empty_all(char **paths)
 {
         int status = TREE_DONE;

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LEVELS_MAX  128
 #define BUFFER_SIZE (256 * 1024)
 #define SHA256_SIZE 32
 /* Holes take no space, but as long to digest as what is written: all of a tree's together, a minute or so. */
@@ -211,8 +210,8 @@ static int seal_subdirectory(Seal *seal, int dir_fd, const char *name, const str
 {
         _cleanup_close_ int fd = -1;
 
-        if (level > LEVELS_MAX)
-                return refuse(seal, "lies deeper than %d directories", LEVELS_MAX);
+        if (level > TREE_LEVELS_MAX)
+                return refuse(seal, "lies deeper than %d directories", TREE_LEVELS_MAX);
         fd = open_same(seal, dir_fd, name, st);
         if (fd < 0)
                 return fd;

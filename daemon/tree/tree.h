@@ -21,6 +21,9 @@ enum {
         FILTER_UNKNOWN = 2,
 };
 
+/* How many directories may lie in each other below the top. */
+#define TREE_LEVELS_MAX 128
+
 /* Counts, digests and checks the tree at `path`, and makes its filesystem durable. Prints one line on the
  * standard output: "DIGEST BYTES FILES", or "refused: PATH: REASON", which it repeats on the standard error.
  *
