@@ -18,11 +18,15 @@ static int call_new(
         return sd_bus_message_new_method_call(host->bus, ret, HOST_BUS_NAME, path, type->interface, member);
 }
 
-static int call_append_options(l4h_host *host, sd_bus_message *m, const l4h_settings *settings)
+static int call_append_options(l4h_host *host, sd_bus_message *m, const CallArguments *arguments)
 {
         int r = sd_bus_message_open_container(m, 'a', "{sv}");
-        if (r >= 0 && settings)
-                r = settings_append(settings, m);
+        if (r >= 0 && arguments->settings)
+                r = settings_append(arguments->settings, m);
+        if (r >= 0 && arguments->replaces)
+                r = sd_bus_message_append(m, "{sv}", HOST_OPTION_REPLACE, "b", 1);
+        if (r >= 0 && arguments->file_name)
+                r = sd_bus_message_append(m, "{sv}", HOST_OPTION_FILE_NAME, "s", arguments->file_name);
         if (r >= 0 && host->on_behalf_of)
                 r = sd_bus_message_append(m, "{sv}", HOST_OPTION_ON_BEHALF_OF, "s", host->on_behalf_of);
         if (r >= 0)
@@ -68,20 +72,22 @@ int call_change(l4h_host *host, const ObjectType *type, const char *name, const 
         int r = call_new(host, type, name, member, &m);
         for (size_t i = 0; r >= 0 && i < 2 && arguments->strings[i]; i++)
                 r = sd_bus_message_append(m, "s", arguments->strings[i]);
+        if (r >= 0 && arguments->fd)
+                r = sd_bus_message_append(m, "h", *arguments->fd);
         if (r >= 0 && arguments->number)
                 r = sd_bus_message_append(m, "t", *arguments->number);
         if (r >= 0)
-                r = call_append_options(host, m, arguments->settings);
+                r = call_append_options(host, m, arguments);
         if (r < 0)
                 return fail_build(host, r);
         return call_send(host, m, ret_reply);
 }
 
-int call_queue(
-        l4h_host *host, const ObjectType *type, const char *name, const char *member, uint64_t *ret_job)
+int call_queue(l4h_host *host, const ObjectType *type, const char *name, const char *member,
+        const CallArguments *arguments, uint64_t *ret_job)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = call_change(host, type, name, member, NULL, &reply);
+        int r = call_change(host, type, name, member, arguments, &reply);
         if (r < 0)
                 return r;
 

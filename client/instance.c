@@ -150,12 +150,12 @@ int l4h_instance_get_config(l4h_host *host, const char *name, char **ret)
 
 int l4h_instance_reset(l4h_host *host, const char *name, uint64_t *ret_job)
 {
-        return call_queue(host, &instance_type, name, HOST_MEMBER_Reset, ret_job);
+        return call_queue(host, &instance_type, name, HOST_MEMBER_Reset, NULL, ret_job);
 }
 
 int l4h_instance_delete(l4h_host *host, const char *name, uint64_t *ret_job)
 {
-        return call_queue(host, &instance_type, name, HOST_MEMBER_Delete, ret_job);
+        return call_queue(host, &instance_type, name, HOST_MEMBER_Delete, NULL, ret_job);
 }
 
 int l4h_instance_find(l4h_host *host, const char *name, l4h_instance **ret)

@@ -111,6 +111,9 @@ void strings_free(char **strings);
 typedef struct CallArguments {
         const char *strings[2]; /* those that are not NULL come first, in this order */
         const uint64_t *number; /* or NULL */
+        const int *fd;          /* or NULL */
+        bool replaces;          /* options of Import */
+        const char *file_name;  /* or NULL */
         const l4h_settings *settings;
 } CallArguments;
 
@@ -120,8 +123,8 @@ int call_send(l4h_host *host, sd_bus_message *m, sd_bus_message **ret_reply);
 int call_change(l4h_host *host, const ObjectType *type, const char *name, const char *member,
         const CallArguments *arguments, sd_bus_message **ret_reply);
 /* The same for a method that answers with a job. `ret_job` may be NULL. */
-int call_queue(
-        l4h_host *host, const ObjectType *type, const char *name, const char *member, uint64_t *ret_job);
+int call_queue(l4h_host *host, const ObjectType *type, const char *name, const char *member,
+        const CallArguments *arguments, uint64_t *ret_job);
 /* Calls a method that takes nothing and answers with a text, to be freed. */
 int call_get_text(l4h_host *host, const ObjectType *type, const char *name, const char *member, char **ret);
 /* Calls ReadLog. */

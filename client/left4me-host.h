@@ -193,10 +193,18 @@ uint64_t l4h_instance_get_layer_generation(const l4h_instance *instance, size_t 
 
 /* Makes an overlay that is built by a script. `settings` may be NULL. Returns: 0 or a negative errno. */
 int l4h_overlay_create_script(l4h_host *host, const char *name, const l4h_settings *settings);
+/* Makes an overlay whose files are imported. `settings` may be NULL. Returns: 0 or a negative errno. */
+int l4h_overlay_create_files(l4h_host *host, const char *name, const l4h_settings *settings);
 int l4h_overlay_configure(l4h_host *host, const char *name, const l4h_settings *settings);
 int l4h_overlay_set_script(l4h_host *host, const char *name, const char *text);
 /* Returns: 0 and the text, to be freed with free(3), or a negative errno. */
 int l4h_overlay_get_script(l4h_host *host, const char *name, char **ret);
+/* Begins the job that unpacks an archive. `fd` is a regular file, open for reading, and stays the caller's;
+ * it is needed no more when this returns. `file_name`: what a VPK is to be called; NULL for other archives.
+ * `replaces`: the files that there are do not stay. `ret_job` may be NULL. Returns: 0 and the job's number,
+ * or a negative errno, -EBUSY when the job cannot begin now. */
+int l4h_overlay_import(
+        l4h_host *host, const char *name, int fd, const char *file_name, bool replaces, uint64_t *ret_job);
 /* Makes a generation that is kept the current one. Returns: 0 or a negative errno, -ENOENT when it is not
  * kept. */
 int l4h_overlay_revert(l4h_host *host, const char *name, uint64_t generation);

@@ -103,6 +103,12 @@ int l4h_overlay_create_script(l4h_host *host, const char *name, const l4h_settin
         return call_change(host, &manager_type, NULL, HOST_MEMBER_CreateOverlay, &arguments, NULL);
 }
 
+int l4h_overlay_create_files(l4h_host *host, const char *name, const l4h_settings *settings)
+{
+        const CallArguments arguments = {.strings = {name, HOST_OVERLAY_KIND_FILES}, .settings = settings};
+        return call_change(host, &manager_type, NULL, HOST_MEMBER_CreateOverlay, &arguments, NULL);
+}
+
 int l4h_overlay_configure(l4h_host *host, const char *name, const l4h_settings *settings)
 {
         const CallArguments arguments = {.settings = settings};
@@ -122,7 +128,14 @@ int l4h_overlay_get_script(l4h_host *host, const char *name, char **ret)
 
 int l4h_overlay_build(l4h_host *host, const char *name, uint64_t *ret_job)
 {
-        return call_queue(host, &overlay_type, name, HOST_MEMBER_Build, ret_job);
+        return call_queue(host, &overlay_type, name, HOST_MEMBER_Build, NULL, ret_job);
+}
+
+int l4h_overlay_import(
+        l4h_host *host, const char *name, int fd, const char *file_name, bool replaces, uint64_t *ret_job)
+{
+        const CallArguments arguments = {.fd = &fd, .file_name = file_name, .replaces = replaces};
+        return call_queue(host, &overlay_type, name, HOST_MEMBER_Import, &arguments, ret_job);
 }
 
 int l4h_overlay_revert(l4h_host *host, const char *name, uint64_t generation)
@@ -138,12 +151,12 @@ int l4h_overlay_wipe(l4h_host *host, const char *name)
 
 int l4h_overlay_wipe_cache(l4h_host *host, const char *name, uint64_t *ret_job)
 {
-        return call_queue(host, &overlay_type, name, HOST_MEMBER_WipeCache, ret_job);
+        return call_queue(host, &overlay_type, name, HOST_MEMBER_WipeCache, NULL, ret_job);
 }
 
 int l4h_overlay_delete(l4h_host *host, const char *name, uint64_t *ret_job)
 {
-        return call_queue(host, &overlay_type, name, HOST_MEMBER_Delete, ret_job);
+        return call_queue(host, &overlay_type, name, HOST_MEMBER_Delete, NULL, ret_job);
 }
 
 int l4h_overlay_find(l4h_host *host, const char *name, l4h_overlay **ret)

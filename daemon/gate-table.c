@@ -171,6 +171,7 @@ static const GateRow rows[] = {
         {HOST_IFACE_INSTANCE, "Delete",            "a{sv}",   ACTION("manage-instance"), ROW_CHANGE, examine_instance},
 
         {HOST_IFACE_OVERLAY,  "Build",             "a{sv}",   ACTION("build-overlay"),   ROW_CHANGE, examine_overlay},
+        {HOST_IFACE_OVERLAY,  "Import",            "ha{sv}",  ACTION("manage-overlay"),  ROW_CHANGE, examine_overlay},
         {HOST_IFACE_OVERLAY,  "SetScript",         "sa{sv}",  ACTION("manage-overlay"),  ROW_CHANGE, examine_overlay},
         {HOST_IFACE_OVERLAY,  "GetScript",         "",        ACTION("read-secrets"),    ROW_READ,   examine_overlay},
         {HOST_IFACE_OVERLAY,  "Configure",         "a{sv}",   ACTION("manage-overlay"),  ROW_CHANGE, examine_overlay},

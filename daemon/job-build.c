@@ -80,12 +80,7 @@ static void begin_again(Job *job)
 
 void job_build_resume(Job *job)
 {
-        if (job_seal_resume(job))
+        if (job_fill_resume(job, &script_handlers))
                 return;
-        if (job_unit_adopt(job, "", &script_handlers, NULL)) {
-                job_watch_adopt(job);
-                if (job_is_cancelled(job))
-                        job_unit_stop(job->unit);
-        } else
-                job_watch_end(job, begin_again);
+        job_watch_end(job, begin_again);
 }

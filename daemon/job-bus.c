@@ -113,13 +113,12 @@ static int property_get_requesters(sd_bus *bus, const char *path, const char *in
         return sd_bus_message_append_array(reply, 'u', requesters->data, requesters->len * sizeof(uint32_t));
 }
 
-/* The script's unit stays the answer when it is gone: its log has this name. */
+/* The first unit stays the answer when it is gone: its log has this name. */
 static int property_get_unit(sd_bus *bus, const char *path, const char *interface, const char *name,
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
         Job *job = userdata;
-        g_autofree char *last =
-                job_unit_make_name(job, g_str_equal(job->row->kind, JOB_BUILD) ? "" : "empty");
+        g_autofree char *last = job_unit_make_name(job, job->rule->makes_generation ? "" : "empty");
 
         return sd_bus_message_append(reply, "s",
                 job->unit            ? job_unit_name(job->unit)

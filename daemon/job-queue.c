@@ -191,6 +191,17 @@ static int free_slot(Host *host)
         return -1;
 }
 
+int job_find_slot(Host *host, GError **error)
+{
+        int slot = free_slot(host);
+
+        if (slot < 0)
+                g_set_error(error, HOST_ERROR, HOST_ERROR_BUSY,
+                        "All %u job slots are taken; wait until a job ends, or raise JobSlots in host.conf",
+                        jobs_running(host));
+        return slot;
+}
+
 /* Users take turns: whose job began last waits longest, and who had none yet comes first. What the service
  * asks for itself has its turn like a user. */
 
@@ -244,6 +255,12 @@ static Job *next_job(Host *host)
         return next;
 }
 
+void job_take_turn(Job *job, int slot)
+{
+        note_served(job);
+        job_begin(job, slot);
+}
+
 static gboolean on_schedule(gpointer userdata)
 {
         Host *host = userdata;
@@ -251,10 +268,8 @@ static gboolean on_schedule(gpointer userdata)
         int slot;
 
         host->schedule = 0;
-        while ((slot = free_slot(host)) >= 0 && (job = next_job(host))) {
-                note_served(job);
-                job_begin(job, slot);
-        }
+        while ((slot = free_slot(host)) >= 0 && (job = next_job(host)))
+                job_take_turn(job, slot);
         return G_SOURCE_REMOVE;
 }
 

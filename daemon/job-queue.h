@@ -14,6 +14,10 @@ Job *job_queue(Host *host, JobRow *row, uid_t uid, GError **error);
 bool job_has_requester(const Job *job, uid_t uid);
 gboolean job_remove_requester(Job *job, uid_t uid, GError **error);
 
+/* Returns: a slot that nobody has, -1 with HOST_ERROR_BUSY when there is none. */
+int job_find_slot(Host *host, GError **error);
+/* Begins a queued job now. */
+void job_take_turn(Job *job, int slot);
 /* Starts what may start now. Called whenever something ends or is queued. */
 void jobs_schedule(Host *host);
 /* The running or queued job of this kind on this overlay, borrowed, or NULL. */

@@ -9,6 +9,7 @@
 #include "store.h"
 
 #define JOB_BUILD           "build"
+#define JOB_IMPORT          "import"
 #define JOB_PRUNE           "prune"
 #define JOB_WIPE_CACHE      "wipe-cache"
 #define JOB_DELETE_OVERLAY  "delete-overlay"
@@ -18,6 +19,7 @@
 
 typedef enum JobKind {
         JOB_KIND_BUILD,
+        JOB_KIND_IMPORT,
         JOB_KIND_PRUNE,
         JOB_KIND_WIPE_CACHE,
         JOB_KIND_DELETE_OVERLAY,

@@ -217,13 +217,19 @@ static void on_leftover_stopped(const char *result, const GError *error, void *u
         systemd1_reset_failed(job->host->systemd, unit, on_leftover_gone, job);
 }
 
-bool job_seal_resume(Job *job)
+bool job_fill_resume(Job *job, const JobUnitHandlers *handlers)
 {
         g_autofree char *unit = job_unit_make_name(job, is_sealing(job) ? "seal" : "");
 
-        if (!is_sealing(job) && !g_str_equal(job->row->phase, "ended"))
+        if (is_sealing(job) || g_str_equal(job->row->phase, "ended")) {
+                /* Its unit may still be there; both steps can be done again. */
+                systemd1_stop(job->host->systemd, unit, on_leftover_stopped, job);
+                return true;
+        }
+        if (!job_unit_adopt(job, "", handlers, NULL))
                 return false;
-        /* Its unit may still be there; both steps can be done again. */
-        systemd1_stop(job->host->systemd, unit, on_leftover_stopped, job);
+        job_watch_adopt(job);
+        if (job_is_cancelled(job))
+                job_unit_stop(job->unit);
         return true;
 }

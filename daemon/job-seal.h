@@ -19,9 +19,9 @@ void job_fill_gone(Job *job, const JobUnitResult *result, void *userdata);
 /* Nothing writes any more, and the row has the result: seals, or ends the job. */
 void job_fill_over(Job *job);
 
-/* Takes up a job that was past its filling, in the phases "ended" and "seal", when the program ended.
- * Returns: FALSE when it was not. */
-bool job_seal_resume(Job *job);
+/* Takes up a job that the program's end interrupted: at its filling, if the unit is there, or at what
+ * follows. Returns: FALSE when nothing had begun. */
+bool job_fill_resume(Job *job, const JobUnitHandlers *handlers);
 
 /* Ends the job without a generation of its own; as cancelled, when it was. */
 void job_seal_fail(Job *job, const char *result, int exit_status, const char *message);

@@ -24,6 +24,7 @@ typedef struct JobSteps {
 
 static const JobSteps job_steps[JOB_KINDS] = {
         [JOB_KIND_BUILD] = {job_build_begin, job_build_resume},
+        [JOB_KIND_IMPORT] = {job_import_begin, job_import_resume},
         [JOB_KIND_PRUNE] = {job_trash_begin, job_trash_begin},
         [JOB_KIND_WIPE_CACHE] = {job_trash_begin, job_trash_begin},
         [JOB_KIND_DELETE_OVERLAY] = {job_trash_begin, job_trash_begin},
@@ -322,7 +323,7 @@ void jobs_resume(Host *host)
                 fault_point(FAULT_JOB_RESUMED);
                 if (job->rule->makes_generation && !g_str_equal(job->row->boot_id, host->boot_id))
                         job_seal_discard(job, "interrupted", "host-crash", 0,
-                                "The host went down while it ran; build again");
+                                "The host went down while it ran; ask for it again");
                 else if (g_str_equal(job->row->phase, "begun") && !job->rule->makes_generation)
                         job_requeue(job);
                 else

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A job: one piece of long work that outlives the daemon. job.c has the life of every job, job-rules.c the
  * kinds there are and what two jobs are to each other, job-queue.c the queue, job-unit.c the transient unit a
- * job runs, job-build.c what a build does, job-seal.c how what was filled becomes a
- * generation, job-trash.c what the kinds that delete do, job-progress.c how far a job is, job-log.c what it
- * prints.
+ * job runs, job-build.c what a build does, job-import.c what an import, job-seal.c how what was filled
+ * becomes a generation, job-trash.c what the kinds that delete do, job-progress.c how far a job is, job-log.c
+ * what it prints.
  *
  *   queued -> running -> done | failed | cancelled | interrupted
  *
@@ -14,6 +14,8 @@
 #include "host.h"
 #include "job-rules.h"
 
+typedef struct JobImport JobImport;
+
 struct Job {
         Host *host;
         JobRow *row;
@@ -21,6 +23,7 @@ struct Job {
         char *id;                     /* row->id in decimal */
         struct JobUnit *unit;         /* the transient unit at work, NULL between units; see job-unit.h */
         struct JobUnit *watch;        /* the one that watches it, NULL when none does; see job-watch.h */
+        JobImport *import;            /* until its unit has the archive; see job-import.c */
         struct JobProgress *progress; /* NULL when it has none; see job-progress.h */
         bool is_log_seen_to; /* its last lines are put aside, as far as they could be; see job-log.h */
 };
@@ -58,9 +61,11 @@ void jobs_resume(Host *host);
 void job_unit_changed(Host *host, const char *unit);
 #define job_changed(j, ...) host_changed((j)->host, OBJECT_JOB, (j)->id, __VA_ARGS__)
 
-/* job-build.c, job-trash.c */
+/* job-build.c, job-import.c, job-trash.c */
 void job_build_begin(Job *job);
 void job_build_resume(Job *job);
+void job_import_begin(Job *job);
+void job_import_resume(Job *job);
 void job_trash_begin(Job *job); /* also resumes: every step can be done again */
 /* Queues a job that empties what jobs which have ended left in the trash, unless there is one. */
 void job_queue_empty_trash(Host *host);

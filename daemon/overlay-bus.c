@@ -20,6 +20,29 @@ static int method_build(sd_bus_message *m, void *overlay, sd_bus_error *ret_erro
         return job ? call_reply_job(call, job) : call_fail(call, error);
 }
 
+static void on_import_begun(Job *job, const GError *error, void *call)
+{
+        if (error)
+                call_fail(call, error);
+        else
+                call_reply_job(call, job);
+}
+
+static int method_import(sd_bus_message *m, void *overlay, sd_bus_error *ret_error)
+{
+        Call *call;
+        g_auto(ImportSettings) settings = {};
+        g_autoptr(GError) error = NULL;
+        int fd = -1;
+
+        (void)sd_bus_message_read(m, "h", &fd); /* the message's; the gate has checked the types */
+        call = objects_take_call(m);
+        if (!import_settings_read(m, &settings, &error))
+                return call_fail(call, error);
+        overlay_import(overlay, fd, &settings, call_uid(call), on_import_begun, call);
+        return 1;
+}
+
 static int method_set_script(sd_bus_message *m, void *overlay, sd_bus_error *ret_error)
 {
         Call *call;
@@ -150,6 +173,8 @@ const sd_bus_vtable overlay_vtable[] = {
         SD_BUS_VTABLE_START(SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Build", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", job), method_build,
                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Import", SD_BUS_ARGS("h", archive, "a{sv}", options),
+                SD_BUS_RESULT("o", job), method_import, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetScript", SD_BUS_ARGS("s", text, "a{sv}", options), SD_BUS_NO_RESULT,
                 method_set_script, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetScript", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", text), method_get_script,

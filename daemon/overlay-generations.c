@@ -180,16 +180,24 @@ void overlay_prune_all(Host *host)
                 overlay_prune(value);
 }
 
-gboolean overlay_check_idle(Overlay *o, GError **error)
+Job *overlay_maker(Overlay *o)
 {
         for (GTreeNode *n = g_tree_node_first(o->host->jobs); n; n = g_tree_node_next(n)) {
-                const Job *job = g_tree_node_value(n);
+                Job *job = g_tree_node_value(n);
 
-                if (job->row->overlay == o->row->id && !job_is_finished(job) &&
-                        (job->rule->makes_generation || job == o->deletion)) {
-                        job_set_busy(job, error);
-                        return FALSE;
-                }
+                if (job->row->overlay == o->row->id && job->rule->makes_generation && !job_is_finished(job))
+                        return job;
+        }
+        return NULL;
+}
+
+gboolean overlay_check_idle(Overlay *o, GError **error)
+{
+        const Job *holder = overlay_maker(o) ?: o->deletion;
+
+        if (holder) {
+                job_set_busy(holder, error);
+                return FALSE;
         }
         if (o->is_being_wiped)
                 g_set_error(error, HOST_ERROR, HOST_ERROR_BUSY, "Overlay \"%s\" is being wiped; ask again",

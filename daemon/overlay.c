@@ -132,11 +132,12 @@ Overlay *overlay_create(
 
         if (!validate_name("overlay", name, error))
                 return NULL;
-        if (!g_str_equal(kind, HOST_OVERLAY_KIND_SCRIPT)) {
+        if (!g_str_equal(kind, HOST_OVERLAY_KIND_SCRIPT) && !g_str_equal(kind, HOST_OVERLAY_KIND_FILES)) {
                 g_autofree char *shown = name_show(kind);
 
                 g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
-                        "\"%s\" is no kind of overlay; this service knows \"" HOST_OVERLAY_KIND_SCRIPT "\"",
+                        "\"%s\" is no kind of overlay; this service knows \"" HOST_OVERLAY_KIND_SCRIPT
+                        "\" and \"" HOST_OVERLAY_KIND_FILES "\"",
                         shown);
                 return NULL;
         }
@@ -174,12 +175,27 @@ gboolean overlay_configure(Overlay *o, const OverlaySettings *settings, GError *
         return TRUE;
 }
 
+static gboolean check_kind(Overlay *o, const char *kind, const char *instead, GError **error)
+{
+        if (g_str_equal(o->row->kind, kind))
+                return TRUE;
+        g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING, "Overlay \"%s\" is of the kind \"%s\": %s",
+                o->row->name, o->row->kind, instead);
+        return FALSE;
+}
+
+static gboolean check_is_script(Overlay *o, GError **error)
+{
+        return check_kind(o, HOST_OVERLAY_KIND_SCRIPT, "it has no script, its files come by Import", error);
+}
+
 gboolean overlay_set_script(Overlay *o, const char *text, GError **error)
 {
         char *before = o->row->script, *message = NULL;
         int r;
 
-        if (!check_not_deleted(o, error) || !validate_text("The script", text, OVERLAY_SCRIPT_MAX, error))
+        if (!check_is_script(o, error) || !check_not_deleted(o, error) ||
+                !validate_text("The script", text, OVERLAY_SCRIPT_MAX, error))
                 return FALSE;
         o->row->script = g_strdup(text);
         r = store_save_overlay(o->host->store, o->row, &message);
@@ -204,6 +220,8 @@ JobRow *overlay_job_row(Overlay *o, const char *kind)
 
 Job *overlay_build(Overlay *o, uid_t uid, GError **error)
 {
+        if (!check_is_script(o, error))
+                return NULL;
         if (!*o->row->script) {
                 g_set_error(error, HOST_ERROR, HOST_ERROR_NOT_READY,
                         "Overlay \"%s\" has no script; give it one with SetScript", o->row->name);
@@ -220,6 +238,19 @@ Job *overlay_build(Overlay *o, uid_t uid, GError **error)
         if (!disk_limit_check_free(o->host, o->row->name, error))
                 return NULL;
         return job_queue(o->host, overlay_job_row(o, JOB_BUILD), uid, error);
+}
+
+void overlay_import(
+        Overlay *o, int fd, const ImportSettings *settings, uid_t uid, ImportDone done, void *userdata)
+{
+        g_autoptr(GError) error = NULL;
+
+        if (check_kind(o, HOST_OVERLAY_KIND_FILES, "its files come from its script, by Build", &error) &&
+                (!settings->file_name || validate_vpk_name(settings->file_name, &error)) &&
+                overlay_check_idle(o, &error))
+                job_import_start(o, fd, settings, uid, done, userdata);
+        else
+                done(NULL, error, userdata);
 }
 
 Job *overlay_wipe_cache(Overlay *o, uid_t uid, GError **error)
@@ -260,8 +291,7 @@ const char *overlay_state(Overlay *o)
 {
         Job *last;
 
-        if (job_of_overlay(o->host, o->row->id, JOB_BUILD, false) ||
-                job_of_overlay(o->host, o->row->id, JOB_BUILD, true))
+        if (overlay_maker(o))
                 return "building";
         last = o->row->last_job ? job_find(o->host, o->row->last_job, NULL) : NULL;
         if (last && job_is_finished(last) && !g_str_equal(last->row->state, "done"))

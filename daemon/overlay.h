@@ -4,7 +4,7 @@
  * empty one. */
 #pragma once
 
-#include "host.h"
+#include "job-import.h"
 
 struct Overlay {
         Host *host;
@@ -39,12 +39,17 @@ gboolean overlay_set_script(Overlay *overlay, const char *text, GError **error);
 Job *overlay_build(Overlay *overlay, uid_t uid, GError **error);
 /* Deletes what its builds keep. Asked for twice while queued it is one job, too. */
 Job *overlay_wipe_cache(Overlay *overlay, uid_t uid, GError **error);
+/* Begins at once, or not at all: HOST_ERROR_BUSY. */
+void overlay_import(
+        Overlay *overlay, int fd, const ImportSettings *settings, uid_t uid, ImportDone done, void *userdata);
 /* HOST_ERROR_IN_USE while an instance lists it. */
 Job *overlay_delete(Overlay *overlay, uid_t uid, GError **error);
 /* Makes a generation that is kept the current one. HOST_ERROR_NO_SUCH_GENERATION, HOST_ERROR_BUSY. */
 gboolean overlay_revert(Overlay *overlay, uint64_t generation, GError **error);
 /* Publishes an empty generation, unless the current one is. HOST_ERROR_BUSY. */
 void overlay_wipe(Overlay *overlay, HostDone done, void *userdata);
+/* The job that makes a generation, or is queued to; borrowed, NULL when there is none. */
+Job *overlay_maker(Overlay *overlay);
 /* HOST_ERROR_BUSY while a job makes a generation or deletes the overlay, or is queued to, and while it is
  * being wiped. */
 gboolean overlay_check_idle(Overlay *overlay, GError **error);

@@ -24,6 +24,7 @@
 #define PATH_SANDBOX_ROOT "/run/left4me/sandbox-root"
 
 #define PATH_CONFINE_PROGRAM "/usr/libexec/left4me/left4me-confine"
+#define PATH_UNPACK_PROGRAM  "/usr/libexec/left4me/left4me-unpack"
 #define PATH_TREE_PROGRAM    "/usr/libexec/left4me/left4me-tree"
 #define PATH_HOLDERS_PROGRAM "/usr/libexec/left4me/left4me-holders"
 

@@ -173,6 +173,14 @@ static int write_time_limit(sd_bus_message *m, const Property *p, const SandboxS
         return sd_bus_message_append(m, "(sv)", p->name, "t", spec->time_limit);
 }
 
+static int write_stdin(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
+{
+        int r = sd_bus_message_append(m, "(sv)", p->name, "s", "null");
+        return r < 0 || !spec->stdin_fd
+                       ? r
+                       : sd_bus_message_append(m, "(sv)", "StandardInputFileDescriptor", "h", spec->stdin_fd);
+}
+
 static int write_stdout(sd_bus_message *m, const Property *p, const SandboxSpec *spec)
 {
         if (spec->stdout_fd < 0)
@@ -307,8 +315,8 @@ static const Property properties[] = {
         { "After",                   0,   ALWAYS, write_bound_to },
 
         /* --- Where its words go --- */
-        /* Nobody answers a question. */
-        { "StandardInput",           0,   ALWAYS, write_text, "null" },
+        /* Nobody answers a question; an import has its archive there. */
+        { "StandardInput",           0,   ALWAYS, write_stdin },
         { "StandardOutput",          0,   ALWAYS, write_stdout },
         { "StandardError",           0,   ALWAYS, write_text, "journal" },
         /* The lines of a job can be found by its id. */

@@ -29,6 +29,7 @@ typedef struct SandboxSpec {
         uint16_t port_first, port_last; /* the servers'; used when has_network */
         uint64_t time_limit;            /* microseconds */
         uint64_t file_size_limit;       /* bytes in one file; 0: it writes none */
+        int stdin_fd;                   /* 0: nothing to read */
         int stdout_fd;                  /* -1: the journal */
         uint64_t job;                   /* LEFT4ME_JOB= on every line in the journal */
 } SandboxSpec;

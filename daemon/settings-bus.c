@@ -147,3 +147,36 @@ gboolean overlay_settings_read(sd_bus_message *m, OverlaySettings *settings, GEr
 
         return options_read(m, options, settings, error);
 }
+
+static gboolean read_replace(sd_bus_message *m, void *target, GError **error)
+{
+        ImportSettings *s = target;
+        int replaces;
+
+        if (sd_bus_message_read(m, "b", &replaces) < 0)
+                return unreadable(error, HOST_OPTION_REPLACE);
+        s->replaces = replaces;
+        return TRUE;
+}
+
+static gboolean read_file_name(sd_bus_message *m, void *target, GError **error)
+{
+        ImportSettings *s = target;
+        const char *text;
+
+        if (sd_bus_message_read(m, "s", &text) < 0)
+                return unreadable(error, HOST_OPTION_FILE_NAME);
+        s->file_name = g_strdup(text);
+        return TRUE;
+}
+
+gboolean import_settings_read(sd_bus_message *m, ImportSettings *settings, GError **error)
+{
+        static const Option options[] = {
+                {HOST_OPTION_REPLACE, "b", read_replace},
+                {HOST_OPTION_FILE_NAME, "s", read_file_name},
+                {},
+        };
+
+        return options_read(m, options, settings, error);
+}

@@ -60,7 +60,7 @@ typedef struct OverlayRow {
         uint64_t id; /* 0 until saved first: the store gives ids and never gives one again */
         char *name;
         char *description;
-        char *kind; /* "script" */
+        char *kind; /* "script", "files" */
         char *script;
         uint64_t time_limit;       /* microseconds; 0: host.conf's */
         unsigned keep_generations; /* 0: host.conf's */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "validate.h"
 #include "error.h"
+#include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define MAX_NAME            32
@@ -195,4 +197,19 @@ gboolean validate_text(const char *what, const char *text, size_t limit, GError 
                 return TRUE;
         return refuse(error, HOST_ERROR_INVALID_SETTING, "The %s has %zu bytes: at most %zu are allowed.",
                 what, length, limit);
+}
+
+gboolean validate_vpk_name(const char *name, GError **error)
+{
+        size_t length = strlen(name);
+        bool is_name = length > strlen(".vpk") && length <= NAME_MAX && g_str_has_suffix(name, ".vpk");
+
+        for (const char *c = name; *c && is_name; c++)
+                is_name = *c >= ' ' && *c <= '~' && *c != '/';
+        if (!is_name)
+                g_set_error(error, HOST_ERROR, HOST_ERROR_INVALID_SETTING,
+                        "FileName must be the name of a VPK, such as \"map.vpk\": up to %d printable ASCII "
+                        "characters without a slash, with .vpk at the end",
+                        NAME_MAX);
+        return is_name;
 }

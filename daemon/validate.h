@@ -29,6 +29,10 @@ gboolean validate_arguments(char *const *arguments, GError **error);
  * Returns: whether it is one; *error is HOST_ERROR_INVALID_SETTING otherwise. */
 gboolean validate_description(const char *text, GError **error);
 
+/* The name of a VPK: 5 to 255 bytes of printable ASCII without a slash, with ".vpk" at its end.
+ * Returns: whether it is one; *error is HOST_ERROR_INVALID_SETTING otherwise. */
+gboolean validate_vpk_name(const char *name, GError **error);
+
 /* A text for SetConfig or SetScript: at most `limit` bytes. `what` names it in the refusal ("configuration",
  * "script"). Returns: whether it may be used; *error is HOST_ERROR_INVALID_SETTING otherwise. */
 gboolean validate_text(const char *what, const char *text, size_t limit, GError **error);

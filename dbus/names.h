@@ -28,9 +28,13 @@
 
 /* Keys every method that changes something knows. */
 #define HOST_OPTION_ON_BEHALF_OF "OnBehalfOf"
+/* Keys of Overlay.Import, which no property shows. */
+#define HOST_OPTION_REPLACE   "Replace"
+#define HOST_OPTION_FILE_NAME "FileName"
 
 /* Words of the bus that both sides know. */
 #define HOST_OVERLAY_KIND_SCRIPT "script"
+#define HOST_OVERLAY_KIND_FILES  "files"
 #define HOST_JOB_DONE            "done" /* the State of a job that did what it was asked to do */
 #define HOST_CAN_YES             "yes"  /* answers of Manager.Can */
 #define HOST_CAN_CHALLENGE       "challenge"

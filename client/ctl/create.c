@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* create, configure, overlay create, overlay configure: NAME KEY=VALUE... */
 #include "ctl.h"
+#include "dbus/names.h"
 
 static int with_settings(Ctl *ctl, char **arguments, const char *const *keys,
         int (*call)(l4h_host *host, const char *name, const l4h_settings *settings))
@@ -24,7 +25,13 @@ int verb_configure(Ctl *ctl, char **arguments)
 
 int verb_overlay_create(Ctl *ctl, char **arguments)
 {
-        return with_settings(ctl, arguments, overlay_keys, l4h_overlay_create_script);
+        if (!ctl->kind || strcmp(ctl->kind, HOST_OVERLAY_KIND_SCRIPT) == 0)
+                return with_settings(ctl, arguments, overlay_keys, l4h_overlay_create_script);
+        if (strcmp(ctl->kind, HOST_OVERLAY_KIND_FILES) == 0)
+                return with_settings(ctl, arguments, overlay_keys, l4h_overlay_create_files);
+        return usage_fail("'%s' is no kind of overlay; there are " HOST_OVERLAY_KIND_SCRIPT
+                          " and " HOST_OVERLAY_KIND_FILES ".",
+                ctl->kind);
 }
 
 int verb_overlay_configure(Ctl *ctl, char **arguments)

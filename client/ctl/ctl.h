@@ -20,10 +20,12 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 typedef struct Ctl {
         l4h_host *host;
-        bool is_quiet;   /* --quiet */
-        bool has_legend; /* not --no-legend */
-        bool waits;      /* not --no-wait: for the jobs it queues */
-        bool may_ask;    /* not --no-ask-password */
+        bool is_quiet;    /* --quiet */
+        bool has_legend;  /* not --no-legend */
+        bool waits;       /* not --no-wait: for the jobs it queues */
+        bool may_ask;     /* not --no-ask-password */
+        const char *kind; /* --kind=, NULL when it is not given */
+        bool replaces;    /* --replace */
 } Ctl;
 
 /* ---- ctl.c: what is said to people ---- */
@@ -107,6 +109,6 @@ typedef int Verb(Ctl *ctl, char **arguments);
 Verb verb_can, verb_configure, verb_create, verb_delete, verb_get_config, verb_list, verb_mount, verb_reload,
         verb_reset, verb_restart, verb_set_config, verb_start, verb_status, verb_stop, verb_unmount;
 Verb verb_overlay_build, verb_overlay_configure, verb_overlay_create, verb_overlay_delete,
-        verb_overlay_get_script, verb_overlay_list, verb_overlay_revert, verb_overlay_set_script,
-        verb_overlay_show, verb_overlay_wipe, verb_overlay_wipe_cache;
+        verb_overlay_get_script, verb_overlay_import, verb_overlay_list, verb_overlay_revert,
+        verb_overlay_set_script, verb_overlay_show, verb_overlay_wipe, verb_overlay_wipe_cache;
 Verb verb_job_cancel, verb_job_list, verb_job_log, verb_job_show, verb_job_wait;

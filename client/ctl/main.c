@@ -41,6 +41,7 @@ static const VerbRow verbs[] = {
         {"overlay", "set-script", "NAME FILE|-", 2, 2, true, verb_overlay_set_script, "Store its script"},
         {"overlay", "get-script", "NAME", 1, 1, true, verb_overlay_get_script, "Print its script"},
         {"overlay", "build", "NAME...", 1, ANY, true, verb_overlay_build, "Build with the script"},
+        {"overlay", "import", "NAME FILE", 2, 2, true, verb_overlay_import, "Unpack tar, zip, 7z or VPK"},
         {"overlay", "revert", "NAME GENERATION", 2, 2, true, verb_overlay_revert, "Go back to a generation"},
         {"overlay", "wipe", "NAME...", 1, ANY, true, verb_overlay_wipe, "Make overlays empty"},
         {"overlay", "wipe-cache", "NAME...", 1, ANY, true, verb_overlay_wipe_cache,
@@ -56,7 +57,10 @@ static const VerbRow verbs[] = {
 
 static const char options_help[] =
         "\n"
-        "  --no-wait          do not wait for the job of a build, reset, wipe or delete: print its number\n"
+        "  --kind=files       create: an overlay that archives are imported into, not built by a script\n"
+        "  --replace          import: leave nothing of the files that were there\n"
+        "  --no-wait          do not wait for the job of a build, import, reset, wipe or delete: print its "
+        "number\n"
         "  --no-ask-password  never ask for a password\n"
         "  --no-legend        tables without headings\n"
         "  --quiet            say nothing when it went well\n"
@@ -122,6 +126,11 @@ static int verb_run(const VerbRow *verb, Ctl *ctl, char **arguments)
                 return usage_fail("Too %s arguments: l4d2ctl %s", n < verb->min ? "few" : "many", usage);
         }
 
+        if (ctl->kind && verb->run != verb_overlay_create)
+                return usage_fail("--kind belongs to 'overlay create' alone.");
+        if (ctl->replaces && verb->run != verb_overlay_import)
+                return usage_fail("--replace belongs to 'overlay import' alone.");
+
         int r = l4h_open_system(&ctl->host);
         if (r < 0) {
                 fprintf(stderr, "Cannot connect to the system bus: %s.\n", strerror(-r));
@@ -144,8 +153,10 @@ static int verb_run(const VerbRow *verb, Ctl *ctl, char **arguments)
 
 int main(int argc, char **argv)
 {
-        enum { NO_WAIT = 256, NO_ASK_PASSWORD, NO_LEGEND, QUIET, HELP, SHOW_VERSION };
+        enum { KIND = 256, REPLACE, NO_WAIT, NO_ASK_PASSWORD, NO_LEGEND, QUIET, HELP, SHOW_VERSION };
         static const struct option options[] = {
+                {"kind", required_argument, NULL, KIND},
+                {"replace", no_argument, NULL, REPLACE},
                 {"no-wait", no_argument, NULL, NO_WAIT},
                 {"no-ask-password", no_argument, NULL, NO_ASK_PASSWORD},
                 {"no-legend", no_argument, NULL, NO_LEGEND},
@@ -160,6 +171,12 @@ int main(int argc, char **argv)
         int option;
         while ((option = getopt_long(argc, argv, "qh", options, NULL)) >= 0)
                 switch (option) {
+                case KIND:
+                        ctl.kind = optarg;
+                        break;
+                case REPLACE:
+                        ctl.replaces = true;
+                        break;
                 case NO_WAIT:
                         ctl.waits = false;
                         break;

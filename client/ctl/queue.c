@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Verbs whose work is a job: reset, delete, overlay build, overlay wipe-cache, overlay delete. */
+/* Verbs whose work is a job: reset, delete, overlay build, overlay import, overlay wipe-cache, overlay
+ * delete. */
 #include "ctl.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 /* Queues all before it waits for any: jobs run side by side. */
 static int each_job(Ctl *ctl, char **names, int (*call)(l4h_host *host, const char *name, uint64_t *ret_job))
@@ -33,6 +37,22 @@ int verb_delete(Ctl *ctl, char **arguments)
 int verb_overlay_build(Ctl *ctl, char **arguments)
 {
         return each_job(ctl, arguments, l4h_overlay_build);
+}
+
+int verb_overlay_import(Ctl *ctl, char **arguments)
+{
+        const char *file = arguments[1], *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
+        const char *dot = strrchr(name, '.');
+        bool is_vpk = dot && strcmp(dot, ".vpk") == 0;
+        uint64_t job;
+        int fd = open(file, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+                fprintf(stderr, "Cannot read %s: %s.\n", file, strerror(errno));
+                return EXIT_FAILED;
+        }
+        int r = l4h_overlay_import(ctl->host, arguments[0], fd, is_vpk ? name : NULL, ctl->replaces, &job);
+        close(fd);
+        return r < 0 ? ctl_fail(ctl) : job_outcome(ctl, job);
 }
 
 int verb_overlay_wipe_cache(Ctl *ctl, char **arguments)

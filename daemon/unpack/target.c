@@ -30,19 +30,18 @@ int target_fail(Target *t, const char *what)
 
 int target_count(Target *t, uint64_t entries, uint64_t bytes)
 {
-        t->entries += entries;
-        if (t->entries > t->max_entries)
-                (void)target_refuse(
-                        t, "is one too many: an overlay may have %" PRIu64 " files", t->max_entries);
-        else if (bytes > t->max_bytes - t->bytes)
-                (void)target_refuse(
-                        t, "makes it too large: an overlay may have %" PRIu64 " bytes", t->max_bytes);
-        else {
+        bool is_too_many = entries > t->max_entries - t->entries;
+        int r;
+
+        if (!is_too_many && bytes <= t->max_bytes - t->bytes) {
+                t->entries += entries;
                 t->bytes += bytes;
                 return 0;
         }
-        t->status = UNPACK_TOO_MUCH;
-        return -EUCLEAN;
+        r = is_too_many ? target_refuse(t, "is more than %" PRIu64 " files", t->max_entries)
+                        : target_refuse(t, "makes more than %" PRIu64 " bytes", t->max_bytes);
+        t->status = is_too_many ? TREE_TOO_MANY : TREE_TOO_LARGE;
+        return r;
 }
 
 /* Places */
@@ -131,6 +130,22 @@ int target_open_directory(Target *t, const Place *place, unsigned n)
         return steal_fd(&fd);
 }
 
+static int remove_entry(Target *t, int dir_fd, const char *name)
+{
+        struct stat st;
+
+        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : target_fail(t, "cannot look at what is there");
+        if (S_ISDIR(st.st_mode))
+                return target_refuse(t, "has the name of a directory that is there already");
+        if (unlinkat(dir_fd, name, 0) < 0)
+                return target_fail(t, "cannot replace what is there");
+        t->entries--;
+        if (S_ISREG(st.st_mode) && st.st_nlink == 1)
+                t->bytes -= (uint64_t)st.st_size;
+        return 0;
+}
+
 /* Opens the directory that an entry goes into, and takes away what is there by its name. */
 static int open_for_entry(Target *t, const Place *place)
 {
@@ -139,16 +154,13 @@ static int open_for_entry(Target *t, const Place *place)
 
         if (place->n == 0)
                 return target_refuse(t, "has the name of the top directory");
-        r = target_count(t, 1, 0);
-        if (r < 0)
-                return r;
         fd = target_open_directory(t, place, place->n - 1);
         if (fd < 0)
                 return fd;
-        if (unlinkat(fd, place_name(place), 0) < 0 && errno != ENOENT)
-                return errno == EISDIR ? target_refuse(t, "has the name of a directory that is there already")
-                                       : target_fail(t, "cannot replace what is there");
-        return steal_fd(&fd);
+        r = remove_entry(t, fd, place_name(place));
+        if (r >= 0)
+                r = target_count(t, 1, 0);
+        return r < 0 ? r : steal_fd(&fd);
 }
 
 int target_make_file(Target *t, const Place *place, bool is_executable)

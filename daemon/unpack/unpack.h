@@ -8,12 +8,11 @@
  * What an archive should not hold is refused; nothing is left out or put right in silence. */
 #pragma once
 
+#include "daemon/tree/measure.h"
 #include "daemon/tree/tree.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-enum { UNPACK_TOO_MUCH = 66 }; /* exit status: more than was allowed; the others are in tree.h */
 
 /* ---- source.c: the archive ---- */
 
@@ -34,11 +33,11 @@ struct archive *source_archive_new(Source *source);
 
 typedef struct Target {
         int fd;                  /* of its top */
-        uint64_t bytes, entries; /* what was made */
+        uint64_t bytes, entries; /* in it now: the lengths of files, and files, links and directories */
         uint64_t max_bytes, max_entries;
         char *path;   /* of the entry in hand, as the archive calls it */
         char *reason; /* why it ended there */
-        int status;   /* the exit status that goes with it */
+        int status;   /* the exit status that goes with it: of tree.h or measure.h */
 } Target;
 
 /* Write down why it ends. Return: negative errno. */

@@ -59,18 +59,30 @@ def as_answer(error):
             "message": error.message.removeprefix(f"GDBus.Error:{name}: ")}
 
 
+def open_descriptor(what):
+    """A descriptor to be sent: of a file, of a memory file that holds this text of bytes, or of a pipe."""
+    if "path" in what:
+        return os.open(what["path"], what.get("flags", os.O_RDONLY))
+    if "memfd" in what:
+        fd = os.memfd_create("sent")
+        os.write(fd, what["memfd"].encode("latin-1"))
+        return fd
+    return os.pipe()[0]
+
+
 def send(q, answered):
     """Sends a call without waiting; `answered` gets what `call` would have returned."""
+    descriptors = Gio.UnixFDList.new_from_array([open_descriptor(q["fd"])]) if "fd" in q else None
     flags = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION if q.get("interactive") else Gio.DBusCallFlags.NONE
 
     def done(_bus, result):
         try:
-            answered({"reply": bus.call_finish(result).print_(True)})
+            answered({"reply": bus.call_with_unix_fd_list_finish(result)[0].print_(True)})
         except GLib.Error as error:
             answered(as_answer(error))
 
-    bus.call(q.get("name", NAME), q["path"], q["interface"], q["member"], parse(q["body"]), None, flags,
-             int(q.get("timeout", 30) * 1000), None, done)
+    bus.call_with_unix_fd_list(q.get("name", NAME), q["path"], q["interface"], q["member"], parse(q["body"]), None, flags,
+                               int(q.get("timeout", 30) * 1000), descriptors, None, done)
 
 
 def call(q):

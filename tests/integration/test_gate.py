@@ -28,6 +28,7 @@ CALLS = {
     "Build": ("overlay", f"({{'Wrong': <1>}},)"),
     "SetScript": ("overlay", f"('', {{'Wrong': <1>}})"),
     "GetScript": ("overlay", ""),
+    "Import": ("overlay", f"(handle 0, {{'Wrong': <1>}})"),
     "Revert": ("overlay", f"(uint64 1, {{'Wrong': <1>}})"),
     "Wipe": ("overlay", f"({{'Wrong': <1>}},)"),
     "WipeCache": ("overlay", f"({{'Wrong': <1>}},)"),
@@ -58,7 +59,7 @@ def attempt(client, kind, member, body, job):
         elif kind == "instance":
             client.instance("gate", member, body)
         elif kind == "overlay":
-            client.overlay("gate", member, body)
+            client.overlay("gate", member, body, **({"fd": {"memfd": ""}} if member == "Import" else {}))
         else:
             client.job(job, member, body)
     except BusError as error:

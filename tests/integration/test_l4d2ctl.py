@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """l4d2ctl: each verb as a person types it, its refusals, and what it makes of bad words."""
 import os
+import pathlib
+import struct
+import zipfile
 
 import pytest
 
@@ -70,6 +73,35 @@ def test_overlay_generations(arena):
     assert "Nothing changed" in ctl("overlay", "build", "ctlmaps").stdout
     assert "no generation 7" in refused("overlay", "revert", "ctlmaps", "7")
     refused("overlay", "revert", "ctlmaps", "latest", status=2)
+
+
+def test_overlay_import(root, tmp_path):
+    archive, vpk = tmp_path / "maps.zip", tmp_path / "map.vpk"
+    with zipfile.ZipFile(archive, "w") as out:
+        out.writestr("left4dead2/readme.txt", "read me")
+    vpk.write_bytes(struct.pack("<III", 0x55aa1234, 1, 0))
+    for path in (archive, vpk):
+        path.chmod(0o644)
+    for path in (tmp_path, *tmp_path.parents[:-2]):
+        path.chmod(0o755)
+    ctl("overlay", "create", "ctlfiles", "--kind=files", "KeepGenerations=3")
+    try:
+        assert "files" in ctl("overlay", "show", "ctlfiles").stdout
+        assert "import ctlfiles" in ctl("overlay", "import", "ctlfiles", archive).stdout
+        ctl("overlay", "import", "ctlfiles", vpk)
+        assert root.get("overlay", "ctlfiles")["Files"] == 2
+        ctl("overlay", "import", "--replace", "ctlfiles", vpk)
+        now = root.get("overlay", "ctlfiles")
+        top = pathlib.Path(f"/var/lib/left4me/overlays/{now['Id']}/{now['Generation']}")
+        assert [p.name for p in top.rglob("*") if p.is_file()] == ["map.vpk"]
+        assert "no tar" in refused("overlay", "import", "ctlfiles", "/etc/passwd")
+        assert "No such file" in refused("overlay", "import", "ctlfiles", "/no/such/file")
+        assert "no script" in refused("overlay", "build", "ctlfiles")
+        refused("overlay", "create", "other", "--kind=zip", status=2)
+        refused("overlay", "build", "ctlfiles", "--replace", status=2)
+        refused("overlay", "list", "--kind=files", status=2)
+    finally:
+        ctl("overlay", "delete", "ctlfiles")
 
 
 def test_a_build_that_fails_ends_the_tool_with_its_reason(arena):

@@ -113,6 +113,7 @@ CHECKS = {
     "write_time_limit": lambda now: now["RuntimeMaxUSec"] == 3600 * 1000000,
     "write_bound_to": lambda now: all(f"left4me-job-{JOB['id']}-watch.service" in now[key] for key in ("BindsTo", "After")),
     "write_file_size": lambda now: now["LimitFSIZE"] == 20 << 30,
+    "write_stdin": lambda now: now["StandardInput"] == "null",
     "write_stdout": lambda now: now["StandardOutput"] == "journal",
     "write_identifier": lambda now: now["SyslogIdentifier"] == f"left4me-job-{JOB['id']}",
     "write_log_fields": lambda now: [bytes(f) for f in now["LogExtraFields"]] == [f"LEFT4ME_JOB={JOB['id']}".encode()],

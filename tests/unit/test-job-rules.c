@@ -7,19 +7,20 @@
  * which is queued (first letter) or runs (second):
  *   w  it waits       j  it joins the other       x  it is refused       .  they never have the same subject
  */
-#define N 7
-static const char *const kinds[N] = {
-        "build", "prune", "wipe-cache", "delete-overlay", "reset-instance", "delete-instance", "empty-trash"};
+#define N 8
+static const char *const kinds[N] = {"build", "import", "prune", "wipe-cache", "delete-overlay",
+        "reset-instance", "delete-instance", "empty-trash"};
 /* clang-format off */
 static const char *const expected[N][N] = {
-        /*                    build  prune  wipe   delete reset  delete empty */
-        /* build */          {"jw",  "ww",  "ww",  "xx",  "..",  "..",  ".."},
-        /* prune */          {"ww",  "ww",  "ww",  "ww",  "..",  "..",  ".."},
-        /* wipe-cache */     {"ww",  "ww",  "jw",  "xx",  "..",  "..",  ".."},
-        /* delete-overlay */ {"ww",  "ww",  "ww",  "xx",  "..",  "..",  ".."},
-        /* reset-instance */ {"..",  "..",  "..",  "..",  "xx",  "xx",  ".."},
-        /* delete-instance */{"..",  "..",  "..",  "..",  "xx",  "xx",  ".."},
-        /* empty-trash */    {"..",  "..",  "..",  "..",  "..",  "..",  "jj"},
+        /*                    build  import prune  wipe   delete reset  delete empty */
+        /* build */          {"jw",  "ww",  "ww",  "ww",  "xx",  "..",  "..",  ".."},
+        /* import */         {"xx",  "xx",  "ww",  "ww",  "xx",  "..",  "..",  ".."},
+        /* prune */          {"ww",  "ww",  "ww",  "ww",  "ww",  "..",  "..",  ".."},
+        /* wipe-cache */     {"ww",  "ww",  "ww",  "jw",  "xx",  "..",  "..",  ".."},
+        /* delete-overlay */ {"ww",  "ww",  "ww",  "ww",  "xx",  "..",  "..",  ".."},
+        /* reset-instance */ {"..",  "..",  "..",  "..",  "..",  "xx",  "xx",  ".."},
+        /* delete-instance */{"..",  "..",  "..",  "..",  "..",  "xx",  "xx",  ".."},
+        /* empty-trash */    {"..",  "..",  "..",  "..",  "..",  "..",  "..",  "jj"},
 };
 /* clang-format on */
 
@@ -97,6 +98,7 @@ static void test_every_kind(void)
                 const char *right;
         } facts[N] = {
                 {true, true, false, "build-overlay"},
+                {true, false, false, "manage-overlay"},
                 {false, false, false, "manage-overlay"},
                 {false, false, false, "manage-overlay"},
                 {false, false, true, "manage-overlay"},

@@ -200,6 +200,29 @@ static void test_text(void)
         assert_refused(valid, error, HOST_ERROR_INVALID_SETTING, "The script has 11 bytes: at most 10");
 }
 
+static void test_vpk_name(void)
+{
+        static const char *const bad[] = {"", ".vpk", "map.zip", "map.vpk ", "map.VPK", "a/b.vpk", "../b.vpk",
+                "ä.vpk", "a\n.vpk", "a\x7f.vpk"};
+        g_autofree char *stem = g_strnfill(251, 'a');
+        g_autofree char *longest = g_strconcat(stem, ".vpk", NULL), *longer = g_strconcat("a", longest, NULL);
+        g_autoptr(GError) error = NULL;
+        gboolean valid;
+
+        g_assert_true(validate_vpk_name("a.vpk", NULL));
+        g_assert_true(validate_vpk_name("..vpk", NULL));
+        g_assert_true(validate_vpk_name("My map (v2) ~!.vpk", NULL));
+        g_assert_true(validate_vpk_name(longest, NULL));
+        valid = validate_vpk_name(longer, &error);
+        assert_refused(valid, error, HOST_ERROR_INVALID_SETTING, "FileName ");
+        for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+                g_autoptr(GError) e = NULL;
+
+                valid = validate_vpk_name(bad[i], &e);
+                assert_refused(valid, e, HOST_ERROR_INVALID_SETTING, "FileName ");
+        }
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -210,5 +233,6 @@ int main(int argc, char **argv)
         g_test_add_func("/validate/through-shell", test_through_shell);
         g_test_add_func("/validate/description", test_description);
         g_test_add_func("/validate/text", test_text);
+        g_test_add_func("/validate/vpk-name", test_vpk_name);
         return g_test_run();
 }
