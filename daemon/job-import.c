@@ -145,15 +145,22 @@ static void on_watched(Job *job, bool is_watched, void *data)
 {
         g_autoptr(Stage) s = data;
         Output *output = NULL;
+        bool goes_on = is_watched && !job_is_cancelled(job);
+        int r = goes_on ? output_new(&output) : 0;
 
-        if (!is_watched || job_is_cancelled(job)) {
-                import_over(job);
-                job_watch_end(job, job_fill_over);
+        if (output) {
+                run_unpacker(job, s, output);
                 return;
         }
-        if (output_new(&output) < 0)
-                g_error("No memory file"); /* out of memory, or of descriptors */
-        run_unpacker(job, s, output);
+        if (goes_on) {
+                g_autofree char *message =
+                        g_strdup_printf("No memory file for what it says: %s; try again", g_strerror(-r));
+
+                job_fill_ended(
+                        job, &(JobUnitResult){.result = (char *)"sandbox-setup", .message = message}, NULL);
+        }
+        import_over(job);
+        job_watch_end(job, job_fill_over);
 }
 
 static void on_staged(Job *job, void *data)
