@@ -102,6 +102,7 @@ static void on_ended(Job *job, const JobUnitResult *result, void *userdata)
 static void on_gone(Job *job, const JobUnitResult *result, void *userdata)
 {
         output_free(userdata);
+        import_over(job); /* its start may never have been told, nor its state */
         job_fill_gone(job, result, NULL);
 }
 
