@@ -199,8 +199,8 @@ static void read_kept(Reading *x)
         gsize n_lines = g_variant_n_children(packed);
         guint64 n = 0;
 
-        if (*x->cursor &&
-                !g_ascii_string_to_unsigned(x->cursor + strlen(KEPT_PREFIX), 10, 1, n_lines, &n, NULL)) {
+        if (*x->cursor && (n_lines == 0 || !g_ascii_string_to_unsigned(x->cursor + strlen(KEPT_PREFIX), 10, 1,
+                                                   n_lines, &n, NULL))) {
                 refuse_cursor(x);
                 return;
         }
