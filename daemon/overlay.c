@@ -195,7 +195,7 @@ gboolean overlay_set_script(Overlay *o, const char *text, GError **error)
         int r;
 
         if (!check_is_script(o, error) || !check_not_deleted(o, error) ||
-                !validate_text("The script", text, OVERLAY_SCRIPT_MAX, error))
+                !validate_text("script", text, OVERLAY_SCRIPT_MAX, error))
                 return FALSE;
         o->row->script = g_strdup(text);
         r = store_save_overlay(o->host->store, o->row, &message);
