@@ -354,7 +354,9 @@ static const Property properties[] = {
         /* All else that is not a bind of ours cannot be written. */
         { "ProtectSystem",           214, ALWAYS, write_text, "strict" },
         { "ProtectHome",             214, ALWAYS, write_text, "yes" },
-        { "PrivateTmp",              0,   ALWAYS, write_bool, .number = true },
+        /* In memory, where MemoryMax counts them. PrivateTmp's would be on the host's disk, in no place that is watched. */
+        { "TemporaryFileSystem",     238, ALWAYS, write_tmpfs, "/tmp:mode=1777,nosuid,nodev,size=1G" },
+        { "TemporaryFileSystem",     238, ALWAYS, write_tmpfs, "/var/tmp:mode=1777,nosuid,nodev,size=1G" },
         /* null, zero, random and the like; no disk, no terminal. */
         { "PrivateDevices",          209, ALWAYS, write_bool, .number = true },
         { "DevicePolicy",            208, ALWAYS, write_text, "closed" },

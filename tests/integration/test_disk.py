@@ -145,6 +145,17 @@ def test_what_a_build_hides_counts(root, overlay, script):
     ends_by_limit(root, "maps", script, "SizeLimit")
 
 
+@pytest.mark.parametrize("place", ["/tmp", "/var/tmp"])
+def test_a_build_has_no_other_place_on_the_disk(root, overlay, place):
+    overlay("maps", built=False)
+    job = build_now(root, "maps", f"stat --file-system --format=%T {place} > kind; echo > {place}/file;"
+                                  f"fallocate --length=1100M {place}/large 2> told || echo full > end")
+    assert job["State"] == "done", job
+    made = current_dir(root, "maps")
+    assert (made / "kind").read_text() == "tmpfs\n"
+    assert (made / "end").read_text() == "full\n" and "No space left" in (made / "told").read_text()
+
+
 def test_a_file_that_is_too_long(root, overlay):
     overlay("maps", built=False)
     with host_conf(root, "BuildSizeLimit=1M"):

@@ -245,7 +245,6 @@ static void test_hardening(void)
 {
         static const char *const yes[] = {
                 "NoNewPrivileges",
-                "PrivateTmp",
                 "PrivateDevices",
                 "PrivateIPC",
                 "PrivateUsers",
