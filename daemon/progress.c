@@ -40,7 +40,8 @@ static char *clean(const char *bytes, size_t size)
         for (const char *p = valid; *p; p = g_utf8_next_char(p)) {
                 gunichar c = g_utf8_get_char(p);
 
-                if (!g_unichar_isprint(c))
+                /* For GLib the separators of lines and paragraphs are printable. */
+                if (!g_unichar_isprint(c) || c == 0x2028 || c == 0x2029)
                         c = 0xfffd;
                 if (text->len + (gsize)g_unichar_to_utf8(c, NULL) > TEXT_MAX)
                         break;

@@ -81,7 +81,8 @@ static void test_hostile_texts(void)
         assert_text(TEXT_LINE("STATUS=\xc2\x9b"
                               "31m"),
                 "\uFFFD31m");
-        assert_text(TEXT_LINE("STATUS=\u202Egnp.exe"), "\uFFFDgnp.exe"); /* would be written backwards */
+        assert_text(TEXT_LINE("STATUS=\u202Egnp.exe"), "\uFFFDgnp.exe");     /* would be written backwards */
+        assert_text(TEXT_LINE("STATUS=a\u2028b\u2029c"), "a\uFFFDb\uFFFDc"); /* a text is one line */
 
         memset(line + 7, 'x', 1000);
         memset(expected, 'x', 256);
