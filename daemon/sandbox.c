@@ -357,6 +357,8 @@ static const Property properties[] = {
         /* In memory, where MemoryMax counts them. PrivateTmp's would be on the host's disk, in no place that is watched. */
         { "TemporaryFileSystem",     238, ALWAYS, write_tmpfs, "/tmp:mode=1777,nosuid,nodev,size=1G" },
         { "TemporaryFileSystem",     238, ALWAYS, write_tmpfs, "/var/tmp:mode=1777,nosuid,nodev,size=1G" },
+        /* From 257 on the switch itself can mean that, and takes the place of both. */
+        { "PrivateTmpEx",            257, ALWAYS, write_text, "disconnected" },
         /* null, zero, random and the like; no disk, no terminal. */
         { "PrivateDevices",          209, ALWAYS, write_bool, .number = true },
         { "DevicePolicy",            208, ALWAYS, write_text, "closed" },

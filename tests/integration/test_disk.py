@@ -148,12 +148,10 @@ def test_what_a_build_hides_counts(root, overlay, script):
 @pytest.mark.parametrize("place", ["/tmp", "/var/tmp"])
 def test_a_build_has_no_other_place_on_the_disk(root, overlay, place):
     overlay("maps", built=False)
-    job = build_now(root, "maps", f"stat --file-system --format=%T {place} > kind; echo > {place}/file;"
-                                  f"fallocate --length=1100M {place}/large 2> told || echo full > end")
+    job = build_now(root, "maps", f"stat --file-system --format=%T {place} > kind; stat --format=%m {place} > mount; echo > {place}/file")
     assert job["State"] == "done", job
     made = current_dir(root, "maps")
-    assert (made / "kind").read_text() == "tmpfs\n"
-    assert (made / "end").read_text() == "full\n" and "No space left" in (made / "told").read_text()
+    assert ((made / "kind").read_text(), (made / "mount").read_text()) == ("tmpfs\n", place + "\n")
 
 
 def test_a_file_that_is_too_long(root, overlay):
