@@ -3,8 +3,10 @@
  * wipe; and to the host: reload. */
 #include "ctl.h"
 #include <systemd/sd-bus.h>
+#include <unistd.h>
 
-#define TRIES 3
+#define TRIES    20
+#define PAUSE_US 250000
 
 static int each(Ctl *ctl, char **names, int (*call)(l4h_host *host, const char *name))
 {
@@ -30,13 +32,22 @@ int verb_restart(Ctl *ctl, char **arguments)
         return each(ctl, arguments, l4h_instance_restart);
 }
 
-/* Where the service ends in the middle, the next call starts it again, and it goes on from what is there. A
- * unit whose mount fails by that would not start its server. */
+/* The service ended in the middle, or is being started again after that, for which dbus-broker does not
+ * wait. One that does not answer is asked no second time. */
+static bool is_passing(l4h_host *host)
+{
+        return l4h_error_is_unreachable(host) && strcmp(l4h_error_name(host), SD_BUS_ERROR_TIMEOUT) != 0 &&
+               !system_is_stopping();
+}
+
+/* The next call goes on from what is there. A unit whose mount fails by that would not start its server. */
 static int persist(l4h_host *host, const char *name, int (*call)(l4h_host *host, const char *name))
 {
         int r = call(host, name);
-        for (int i = 1; i < TRIES && r < 0 && strcmp(l4h_error_name(host), SD_BUS_ERROR_NO_REPLY) == 0; i++)
+        for (int i = 1; i < TRIES && r < 0 && is_passing(host); i++) {
+                usleep(PAUSE_US);
                 r = call(host, name);
+        }
         return r;
 }
 
