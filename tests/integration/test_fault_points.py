@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The crash matrix, as far as the service alone is killed: at each fault point, in each scenario of faults.py."""
+"""The crash matrix, where the service alone is killed: at each row of faultrows.py."""
 import pytest
 from conftest import figures
 
-from faults import MATRIX, SCENARIOS, assert_settled, clean_up, listed_points, start_service, strike
+from faultrows import ROWS
+from faults import SCENARIOS, assert_settled, clean_up, listed_points, start_service, strike
 
 
 def test_every_point_has_a_row():
-    assert sorted(listed_points()) == sorted({point for _scenario, point, *_ in MATRIX})
+    assert sorted(listed_points()) == sorted({row.point for row in ROWS})
 
 
 @pytest.fixture(scope="module")
 def tried(root):
-    """The rows whose point was reached."""
-    rows = []
-    yield rows
+    """The points that were reached."""
+    points = []
+    yield points
     clean_up(root)
-    figures.append(f"crash matrix: the service was killed at {len(rows)} steps, "
-                   f"{len({point for _name, point in rows})} fault points")
+    figures.append(f"crash matrix: the service was killed at {len(points)} steps, {len(set(points))} fault points")
 
 
-@pytest.mark.parametrize("name, point, count, outcome, _crashed", MATRIX, ids=lambda value: str(value).replace(" ", "-or-"))
-def test_killed(root, tried, name, point, count, outcome, _crashed):
-    before, _ = strike(root, name, point, count, "kill")
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_killed(root, tried, row):
+    before = strike(root, row, "kill")
     start_service(root)
-    SCENARIOS[name].go_on(root)
+    SCENARIOS[row.scenario].go_on(root)
     assert_settled(root)
-    assert SCENARIOS[name].look(root, before) in outcome.split()
-    tried.append((name, point))
+    assert SCENARIOS[row.scenario].look(root, before) in row.killed.split()
+    tried.append(row.point)
