@@ -74,10 +74,31 @@ void systemd1_call_send(Systemd1Call *c, sd_bus_message *m, sd_bus_message_handl
         call_submit(c);
 }
 
+/* The same call as another message: the bus refuses a second one with the number of one that is not answered.
+ */
+static sd_bus_message *message_again(sd_bus *bus, sd_bus_message *m)
+{
+        sd_bus_message *again = NULL;
+        int r = sd_bus_message_new_method_call(bus, &again, SYSTEMD_NAME, sd_bus_message_get_path(m),
+                sd_bus_message_get_interface(m), sd_bus_message_get_member(m));
+
+        if (r >= 0)
+                r = sd_bus_message_rewind(m, true);
+        if (r >= 0)
+                r = sd_bus_message_copy(again, m, true);
+        if (r < 0)
+                g_error("Cannot ask systemd again: %s", g_strerror(-r)); /* out of memory */
+        return again;
+}
+
 /* Asking twice does no harm: what is started is started, and a transient unit that exists was ours (see
  * on_call_reply()). */
 static void call_resend(Systemd1Call *c)
 {
+        sd_bus_message *again = message_again(c->systemd->bus, c->message);
+
+        sd_bus_message_unref(c->message);
+        c->message = again;
         c->slot = sd_bus_slot_unref(c->slot);
         g_clear_pointer(&c->job_path, g_free);
         if (c->early)

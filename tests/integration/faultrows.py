@@ -12,6 +12,11 @@ class Row(typing.NamedTuple):
     killed: str  # words, of which one must be true
     crashed: str
 
+    @property
+    def undisturbed(self):
+        """The outcome where nothing is ended."""
+        return {"Build": "+1", "Start": "up", "Stop": "down", "OutdatedRestart": "up", "DeleteInstance": "gone"}[self.scenario]
+
     def __str__(self):
         return f"{self.scenario}-{self.point}-{self.count}"
 
@@ -167,3 +172,9 @@ ROWS = (
     Row("DeleteInstance", "GONE_SAVED", 1, "gone", "gone"),
     Row("DeleteInstance", "GONE_FORGOTTEN", 1, "gone", "gone"),
 )
+
+# A sample of them, at which systemd executes itself anew, and the bus is started again.
+AROUND = [row for row in ROWS if row[:3] in (
+    ("Build", "UNIT_SENT", 2), ("Build", "UNIT_STARTED", 2), ("Build", "UNIT_STOP_SENT", 1), ("Build", "PUBLISH_BEGIN", 1),
+    ("Start", "START_SENT", 1), ("Start", "MOUNT_MOUNTED", 1), ("Stop", "STOP_SENT", 1), ("Stop", "UNMOUNT_BEGIN", 1),
+    ("OutdatedRestart", "RESTART_STOPPED", 1), ("DeleteInstance", "UNIT_ENDED", 1))]

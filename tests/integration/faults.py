@@ -337,6 +337,7 @@ class FailedStart(Start):
             assert build(root, "broken", "echo '#!/nowhere' > srcds_run; chmod 755 srcds_run")["State"] == "done"
         super().prepare(root)
         once = pathlib.Path("/etc/systemd/system/left4me-server@fault.service.d/once.conf")  # goes with the instance
+        wait_for(lambda: not once.parent.exists(), what="the end of the former one's")
         once.parent.mkdir()
         once.write_text("[Service]\nRestart=no\n")
         run("systemctl", "daemon-reload")
@@ -431,6 +432,10 @@ def strike(root, row, action):
     if action == "stop":
         wait_for(lambda: is_halted(daemon_pid()), what=f"{row.point}, that the service halts there")
     return before
+
+
+def go_on_from_halt():
+    os.kill(daemon_pid(), signal.SIGCONT)
 
 
 def clean_up(root):
