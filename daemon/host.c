@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <systemd/sd-id128.h>
 
+#define RESERVED_MAX UINT64_C(1000000000000) /* no store has given out more */
+
 uint64_t host_now(void)
 {
         return (uint64_t)g_get_real_time();
@@ -90,6 +92,23 @@ static int load_rows(Host *host, char **ret_message)
         return 0;
 }
 
+/* A store that is newer than the directories must not give their numbers to others. */
+static int reserve_ids(Host *host, char **ret_message)
+{
+        static const char *const trees[] = {DIR_OVERLAYS, DIR_CACHE};
+        uint64_t highest = 0, id;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(trees); i++) {
+                int r;
+                g_autoptr(GPtrArray) names = beneath_list(host->state_fd, trees[i], &r);
+
+                for (guint n = 0; names && n < names->len; n++)
+                        if (g_ascii_string_to_unsigned(names->pdata[n], 10, 1, RESERVED_MAX, &id, NULL))
+                                highest = MAX(highest, id);
+        }
+        return store_reserve_overlay_ids(host->store, highest, ret_message);
+}
+
 int host_new(LayersWay way, Host **ret_host, char **ret_message)
 {
         g_autoptr(Host) host = g_new0(Host, 1);
@@ -114,6 +133,8 @@ int host_new(LayersWay way, Host **ret_host, char **ret_message)
                 r = open_directories(host, ret_message);
         if (r >= 0)
                 r = store_open(PATH_STORE, &host->store, ret_message);
+        if (r >= 0)
+                r = reserve_ids(host, ret_message);
         if (r >= 0 && way >= 0)
                 r = layers_try(host->state_fd, way, ret_message);
         else if (r >= 0)
@@ -149,6 +170,8 @@ void host_free(Host *host)
                 g_source_remove(host->schedule);
         if (host->drop)
                 g_source_remove(host->drop);
+        if (host->save_again)
+                g_source_remove(host->save_again);
         g_clear_pointer(&host->mounts, mounts_watch_free);
         g_clear_pointer(&host->systemd, systemd1_free);
         instances = g_hash_table_get_values(host->instances);

@@ -3,8 +3,8 @@
  *
  * Root renames each tree into <root>/.trash/<job>/, which only root can enter, a unit in the sandbox empties
  * it through an idmapped mount, and root removes the empty tops. Every step can be done again, so a job that
- * was cut off simply starts over. What a job that failed leaves in the trash goes with an empty-trash job at
- * the service's next start. */
+ * was cut off simply starts over. What a job that failed leaves in the trash goes with an empty-trash job
+ * once another job went well, or at the service's next start. */
 #include "fault.h"
 #include "instance.h"
 #include "job-queue.h"
@@ -39,6 +39,12 @@ static gboolean save_gone(Job *job, GError **error)
         return r >= 0 || host_store_error(error, r, message);
 }
 
+static void trash_failed(Job *job, const char *result, int exit_status, const char *message)
+{
+        job->host->has_leftovers = true;
+        job_finish(job, "failed", result, exit_status, message);
+}
+
 static void on_removed(Job *job, void *data)
 {
         Trash *t = data;
@@ -48,9 +54,9 @@ static void on_removed(Job *job, void *data)
         Instance *instance = job->row->instance ? instance_find(host, job->row->instance, NULL) : NULL;
 
         if (t->result < 0)
-                job_finish(job, "failed", "delete", 0, t->message);
+                trash_failed(job, "delete", 0, t->message);
         else if (!save_gone(job, &error))
-                job_finish(job, "failed", "store", 0, error->message);
+                trash_failed(job, "store", 0, error->message);
         else {
                 fault_point(FAULT_GONE_SAVED);
                 if (instance && g_str_equal(job->row->kind, JOB_DELETE_INSTANCE))
@@ -73,7 +79,7 @@ static void on_empty_started(Job *job, void *userdata)
 static void on_emptied(Job *job, const JobUnitResult *result, void *userdata)
 {
         if (!result->is_success) {
-                job_finish(job, "failed", result->result, result->exit_status, result->message);
+                trash_failed(job, result->result, result->exit_status, result->message);
                 trash_free(userdata);
                 return;
         }
@@ -93,7 +99,7 @@ static void on_staged(Job *job, void *data)
 
         if (t->result < 0) {
                 job_unstage(job, "");
-                job_finish(job, "failed", "delete", 0, t->message);
+                trash_failed(job, "delete", 0, t->message);
                 trash_free(t);
                 return;
         }
@@ -127,39 +133,47 @@ static void on_staged(Job *job, void *data)
                 &handlers, t);
 }
 
+static bool is_pruned(const Job *job, const GenerationRow *generation)
+{
+        for (guint n = 0; n < job->row->generations->len; n++)
+                if (g_array_index(job->row->generations, uint64_t, n) == generation->number)
+                        return true;
+        return false;
+}
+
 /* Takes the generations off the overlay first: from then on nothing can mount them. */
 static gboolean forget_generations(Job *job, GError **error)
 {
         Overlay *overlay = overlay_by_id(job->host, job->row->overlay);
-        bool is_changed = false;
+        g_autoptr(GPtrArray) pruned = g_ptr_array_new(), kept = g_ptr_array_new();
+        GPtrArray *all = overlay ? overlay->row->generations : NULL;
         char *message = NULL;
         int r;
 
-        for (guint n = 0; overlay && n < job->row->generations->len; n++)
-                for (guint k = 0; k < overlay->row->generations->len; k++) {
-                        GenerationRow *g = overlay->row->generations->pdata[k];
-
-                        if (g->number != g_array_index(job->row->generations, uint64_t, n))
-                                continue;
-                        g_ptr_array_remove_index(overlay->row->generations, k--);
-                        is_changed = true;
-                }
-        if (!is_changed)
+        for (guint n = 0; all && n < all->len; n++)
+                g_ptr_array_add(is_pruned(job, all->pdata[n]) ? pruned : kept, all->pdata[n]);
+        if (pruned->len == 0)
                 return TRUE;
+        overlay->row->generations = kept;
         r = store_save_overlay(job->host->store, overlay->row, &message);
+        overlay->row->generations = all;
+        if (r < 0)
+                return host_store_error(error, r, message);
         fault_point(FAULT_TRASH_FORGOTTEN);
+        for (guint n = 0; n < pruned->len; n++)
+                g_ptr_array_remove(all, pruned->pdata[n]);
         overlay_changed(overlay, "Generations");
-        return r >= 0 || host_store_error(error, r, message);
+        return TRUE;
 }
 
-static GArray *find_unfinished(Host *host)
+static GArray *find_finished(Host *host)
 {
         GArray *ids = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 
         for (GTreeNode *n = g_tree_node_first(host->jobs); n; n = g_tree_node_next(n)) {
                 Job *job = g_tree_node_value(n);
 
-                if (!job_is_finished(job))
+                if (job_is_finished(job) && job_has_begun(job))
                         g_array_append_val(ids, job->row->id);
         }
         return ids;
@@ -176,7 +190,7 @@ static void add_job_trees(Job *job, Trash *t)
         else if (g_str_equal(kind, JOB_WIPE_CACHE))
                 trash_add_cache(t, job->row->overlay);
         else if (g_str_equal(kind, JOB_EMPTY_TRASH))
-                t->spared = find_unfinished(job->host);
+                t->finished = find_finished(job->host);
         else if (job->row->instance)
                 trash_add_instance(t, job->row->instance, g_str_equal(kind, JOB_DELETE_INSTANCE));
 }
@@ -189,7 +203,7 @@ static void on_leftover_stopped(const char *result, const GError *error, void *u
 
         add_job_trees(job, t);
         if (g_str_equal(job->row->kind, JOB_PRUNE) && !forget_generations(job, &store_error)) {
-                job_finish(job, "failed", "store", 0, store_error->message);
+                trash_failed(job, "store", 0, store_error->message);
                 trash_free(t);
                 return;
         }

@@ -10,12 +10,16 @@
 #include "job-seal.h"
 #include "job-unit.h"
 #include "overlay.h"
+#include "reconcile.h"
+#include "unknown.h"
 #include "util.h"
 
 #include "dbus/names.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define SAVE_AGAIN_AFTER 2 /* seconds */
 
 typedef struct JobSteps {
         void (*begin)(Job *job);
@@ -57,6 +61,11 @@ bool job_is_cancelled(const Job *job)
 bool job_is_finished(const Job *job)
 {
         return !job_is_queued(job) && !job_is_running(job);
+}
+
+bool job_has_begun(const Job *job)
+{
+        return job->row->started_at != 0;
 }
 
 /* The subject points at the job that has it, so that nothing else begins on it. */
@@ -222,7 +231,37 @@ void job_announce_finished(Job *job)
         jobs_drop_old(host);
         jobs_keep_logs(host);
         jobs_schedule(host);
+        if (!job->is_unsaved)
+                store_make_reserve(host->store);
+        if (host->has_leftovers && g_str_equal(job->row->state, "done")) {
+                host->has_leftovers = false;
+                job_queue_empty_trash(host);
+        }
         fault_point(FAULT_JOB_ANNOUNCED);
+}
+
+/* What could not be saved is tried again: a start of the program would take the job for one that is not over.
+ */
+static gboolean on_save_again(gpointer userdata)
+{
+        Host *host = userdata;
+        bool is_left = false;
+
+        for (GTreeNode *n = g_tree_node_first(host->jobs); n; n = g_tree_node_next(n)) {
+                Job *job = g_tree_node_value(n);
+
+                job->is_unsaved = job->is_unsaved && !job_save(job, NULL);
+                is_left |= job->is_unsaved;
+        }
+        if (is_left) {
+                /* Maybe it is what a job left that fills the disk: there must be room to note its deletion.
+                 */
+                store_free_reserve(host->store);
+                return G_SOURCE_CONTINUE;
+        }
+        host->save_again = 0;
+        reconcile_generations(host); /* deletions could not be queued either */
+        return G_SOURCE_REMOVE;
 }
 
 void job_finish(Job *job, const char *state, const char *result, int exit_status, const char *message)
@@ -231,9 +270,14 @@ void job_finish(Job *job, const char *state, const char *result, int exit_status
 
         fault_point(FAULT_JOB_END);
         job_set_finished(job, state, result, exit_status, message);
-        /* Not saved means: the next start of the program finds it running, and ends it again. */
-        if (!job_save(job, &error))
-                g_warning("The end of job %s (%s) is not in the store: %s", job->id, state, error->message);
+        job->is_unsaved = !job_save(job, &error);
+        if (job->is_unsaved) {
+                g_warning(
+                        "The end of job %s (%s) is not in the store yet: %s", job->id, state, error->message);
+                if (!job->host->save_again)
+                        job->host->save_again =
+                                g_timeout_add_seconds(SAVE_AGAIN_AFTER, on_save_again, job->host);
+        }
         fault_point(FAULT_JOB_END_SAVED);
         job_announce_finished(job);
 }
@@ -244,6 +288,9 @@ void job_finish(Job *job, const char *state, const char *result, int exit_status
 static gboolean save_begun(Job *job, GError **error)
 {
         Overlay *overlay = job->rule->makes_generation ? overlay_by_id(job->host, job->row->overlay) : NULL;
+        uint64_t next = overlay ? overlay->row->next_generation : 0,
+                 last_job = overlay ? overlay->row->last_job : 0;
+        uint64_t generation = job->row->generation;
         char *message = NULL;
         int r = store_begin(job->host->store, &message);
 
@@ -259,6 +306,11 @@ static gboolean save_begun(Job *job, GError **error)
                 r = store_commit(job->host->store, &message);
         else
                 store_rollback(job->host->store);
+        if (r < 0 && overlay) {
+                overlay->row->next_generation = next;
+                overlay->row->last_job = last_job;
+                job->row->generation = generation;
+        }
         if (r < 0)
                 return host_store_error(error, r, message);
         if (overlay)
@@ -266,20 +318,32 @@ static gboolean save_begun(Job *job, GError **error)
         return TRUE;
 }
 
+/* Ends a job that cannot begin. Returns: whether it is over. */
+static bool end_hindered(Job *job)
+{
+        g_autofree char *in_way = unknown_in_way(job);
+        g_autoptr(GError) error = NULL;
+
+        if (job->rule->needs_filter && job->host->filter == FILTER_INERT)
+                job_finish(job, "failed", "sandbox-unavailable", 0,
+                        "systemd's address filter does nothing on this host, so a script could reach it");
+        else if (job->rule->makes_generation &&
+                 !disk_limit_check_free(job->host, job->row->subject_name, &error))
+                job_finish(job, "failed", "disk-limit", 0, error->message);
+        else if (in_way) {
+                job_finish(job, "failed", "unknown-directory", 0, in_way);
+                unknown_refresh(job->host);
+        }
+        return job_is_finished(job);
+}
+
 void job_begin(Job *job, int slot)
 {
         JobRow *row = job->row;
         g_autoptr(GError) error = NULL;
 
-        if (job->rule->needs_filter && job->host->filter == FILTER_INERT) {
-                job_finish(job, "failed", "sandbox-unavailable", 0,
-                        "systemd's address filter does nothing on this host, so a script could reach it");
+        if (end_hindered(job))
                 return;
-        }
-        if (job->rule->makes_generation && !disk_limit_check_free(job->host, row->subject_name, &error)) {
-                job_finish(job, "failed", "disk-limit", 0, error->message);
-                return;
-        }
         g_free(row->state);
         row->state = g_strdup("running");
         g_free(row->phase);

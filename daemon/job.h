@@ -24,6 +24,7 @@ struct Job {
         struct JobUnit *unit;         /* the transient unit at work, NULL between units; see job-unit.h */
         struct JobUnit *watch;        /* the one that watches it, NULL when none does; see job-watch.h */
         JobImport *import;            /* until its unit has the archive; see job-import.c */
+        bool is_unsaved;              /* its end is not in the store yet */
         struct JobProgress *progress; /* NULL when it has none; see job-progress.h */
         bool is_log_seen_to; /* its last lines are put aside, as far as they could be; see job-log.h */
 };
@@ -41,6 +42,7 @@ bool job_is_cancelled(const Job *job); /* it runs still, and its unit is being s
 bool job_is_finished(const Job *job);
 bool job_is_queued(const Job *job);
 bool job_is_running(const Job *job);
+bool job_has_begun(const Job *job); /* its turn had come, maybe before it was queued again */
 gboolean job_save(Job *job, GError **error);
 /* Its turn has come: it has this slot from now on. */
 void job_begin(Job *job, int slot);

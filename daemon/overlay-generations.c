@@ -161,7 +161,7 @@ void overlay_prune_unfinished(Overlay *o, const GArray *on_disk)
 {
         g_autoptr(GArray) unfinished = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 
-        for (guint n = 0; n < on_disk->len && !o->deletion; n++) {
+        for (guint n = 0; n < on_disk->len && !o->deletion && !o->is_being_wiped; n++) {
                 uint64_t number = g_array_index(on_disk, uint64_t, n);
 
                 if (!find_worker(o, number) && !find_generation(o, number))

@@ -5,6 +5,7 @@
 #include "generation-dir.h"
 #include "job-queue.h"
 #include "overlay.h"
+#include "unknown.h"
 #include "util.h"
 
 #include <fcntl.h>
@@ -93,12 +94,21 @@ static void on_wiped(GObject *source, GAsyncResult *result, gpointer userdata)
 
 static gboolean take_number(Overlay *o, GError **error)
 {
+        g_autofree char *in_way = unknown_generation_in_way(o);
         char *message = NULL;
         int r;
 
+        if (in_way) {
+                unknown_refresh(o->host);
+                g_set_error_literal(error, HOST_ERROR, HOST_ERROR_IN_USE, in_way);
+                return FALSE;
+        }
         o->row->next_generation++;
         r = store_save_overlay(o->host->store, o->row, &message);
-        return r >= 0 || host_store_error(error, r, message);
+        if (r >= 0)
+                return TRUE;
+        o->row->next_generation--;
+        return host_store_error(error, r, message);
 }
 
 void overlay_wipe(Overlay *o, HostDone done, void *userdata)

@@ -83,7 +83,7 @@ static void visit_names(int parent_fd, const char *path,
                 visit(host, path, names->pdata[n]);
 }
 
-/* Of a job that failed, or of one that ended long ago. */
+/* Of a job that failed. */
 static void check_trash_dir(Host *host, const char *path, const char *name)
 {
         uint64_t id;
@@ -92,7 +92,7 @@ static void check_trash_dir(Host *host, const char *path, const char *name)
         if (!g_ascii_string_to_unsigned(name, 10, 1, G_MAXINT64, &id, NULL))
                 return;
         job = job_find(host, id, NULL);
-        if (!job || job_is_finished(job))
+        if (job && job_is_finished(job) && job_has_begun(job))
                 job_queue_empty_trash(host);
 }
 
@@ -113,6 +113,14 @@ static void check_generations(Host *host, Overlay *overlay)
                         g_array_append_val(numbers, number);
         }
         overlay_prune_unfinished(overlay, numbers);
+}
+
+void reconcile_generations(Host *host)
+{
+        g_autoptr(GList) overlays = g_hash_table_get_values(host->overlays);
+
+        for (GList *l = overlays; l; l = l->next)
+                check_generations(host, l->data);
 }
 
 /* What a running job's unit still needs while it starts stays; job-unit.c removes it in time. */
@@ -139,7 +147,6 @@ void reconcile(Host *host)
 {
         bool is_boot = mark_boot();
         g_autoptr(GList) instances = g_hash_table_get_values(host->instances);
-        g_autoptr(GList) overlays = g_hash_table_get_values(host->overlays);
 
         fault_point(FAULT_RECONCILE_BEGIN);
         instance_mounts_changed(host);
@@ -154,8 +161,7 @@ void reconcile(Host *host)
         fault_point(FAULT_RECONCILE_SWEPT);
         filter_test_begin(host);
         jobs_resume(host);
-        for (GList *l = overlays; l; l = l->next)
-                check_generations(host, l->data);
+        reconcile_generations(host);
         overlay_prune_all(host);
         fault_point(FAULT_RECONCILE_ENDED);
 }

@@ -7,3 +7,5 @@
 
 /* Called once, when systemd's states are known. */
 void reconcile(Host *host);
+/* Queues the deletion of generations that no job finished and no job makes or deletes. */
+void reconcile_generations(Host *host);

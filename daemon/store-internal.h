@@ -8,6 +8,7 @@
 struct Store {
         sqlite3 *db;
         char *path;
+        bool has_reserve;
         bool in_transaction; /* between store_begin() and its end */
 };
 

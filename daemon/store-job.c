@@ -65,19 +65,6 @@ int store_save_job(Store *store, JobRow *row, char **ret_message)
         return r;
 }
 
-int store_read_last_job(Store *store, uint64_t *ret_id, char **ret_message)
-{
-        g_autoptr(Statement) statement = NULL;
-        int r = store_prepare(
-                store, &statement, ret_message, "SELECT seq FROM sqlite_sequence WHERE name = 'job'");
-
-        if (r >= 0)
-                r = store_step(store, statement, ret_message);
-        if (r >= 0)
-                *ret_id = r > 0 ? column_number(statement, 0) : 0;
-        return MIN(r, 0);
-}
-
 int store_delete_job(Store *store, uint64_t id, char **ret_message)
 {
         return store_run(store, ret_message, "DELETE FROM job WHERE id = ?1", NUMBER(id));

@@ -83,6 +83,22 @@ int store_save_overlay(Store *store, OverlayRow *row, char **ret_message)
         return r;
 }
 
+int store_reserve_overlay_ids(Store *store, uint64_t highest, char **ret_message)
+{
+        int r = store_enter(store, ret_message);
+
+        if (r < 0)
+                return r;
+        r = store_run(store, ret_message,
+                "INSERT INTO sqlite_sequence (name, seq) SELECT 'overlay', 0 WHERE NOT EXISTS "
+                "(SELECT 1 FROM sqlite_sequence WHERE name = 'overlay')");
+        if (r >= 0)
+                r = store_run(store, ret_message,
+                        "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'overlay' AND seq < ?1",
+                        NUMBER(highest));
+        return store_leave(store, r, ret_message);
+}
+
 /* The table's reference keeps a listed overlay; this asks first so that the refusal can say who lists it. */
 int store_delete_overlay(Store *store, uint64_t id, char **ret_message)
 {

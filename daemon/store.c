@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define RESERVE_SIZE (1024 * 1024)
+
 static int store_refused(Store *store, int code, char **ret_message)
 {
         int r = -EINVAL;
@@ -22,8 +24,8 @@ static int store_refused(Store *store, int code, char **ret_message)
 static int store_damaged(const char *path, const char *words, char **ret_message)
 {
         return fail(-EBADMSG, ret_message,
-                "The store %s is damaged (%s). Nothing was changed: restore it from a backup, or move it "
-                "away to start with an empty one.",
+                "The store %s is damaged (%s). Nothing was changed: restore it from a backup, or move it and "
+                "its -wal and -shm away together to start with an empty one.",
                 path, words);
 }
 
@@ -389,6 +391,33 @@ static int store_use_log(Store *store, char **ret_message)
         return store_exec(store, "PRAGMA foreign_keys = ON", ret_message);
 }
 
+static char *reserve_path(Store *store)
+{
+        return g_strconcat(store->path, "-reserve", NULL);
+}
+
+void store_make_reserve(Store *store)
+{
+        g_autofree char *path = reserve_path(store);
+        _cleanup_close_ int fd = -EBADF;
+
+        if (store->has_reserve)
+                return;
+        fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        store->has_reserve = fd >= 0 && fallocate(fd, 0, 0, RESERVE_SIZE) == 0;
+        if (fd >= 0 && !store->has_reserve)
+                (void)unlink(path); /* what there was room for is less than is needed */
+}
+
+void store_free_reserve(Store *store)
+{
+        g_autofree char *path = reserve_path(store);
+
+        if (store->has_reserve)
+                (void)unlink(path);
+        store->has_reserve = false;
+}
+
 int store_open(const char *path, Store **ret_store, char **ret_message)
 {
         g_autoptr(Store) store = NULL;
@@ -405,6 +434,7 @@ int store_open(const char *path, Store **ret_store, char **ret_message)
                 r = store_use_log(store, ret_message);
         if (r < 0)
                 return r;
+        store_make_reserve(store);
         *ret_store = g_steal_pointer(&store);
         return 0;
 }

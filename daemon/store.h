@@ -18,6 +18,11 @@ int store_open(const char *path, Store **ret_store, char **ret_message);
 void store_close(Store *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_close)
 
+/* Space on the disk that is kept for writing down what frees space, in a file beside the store: made at its
+ * opening and whenever it is missing and there is room. */
+void store_make_reserve(Store *store);
+void store_free_reserve(Store *store);
+
 /* One transaction. `store_commit` makes it durable before it returns; on failure it has rolled back.
  * Returns: 0 or negative errno (-ENOSPC, -EIO) with a sentence. */
 int store_begin(Store *store, char **ret_message);
@@ -110,12 +115,12 @@ int store_save_job(Store *store, JobRow *row, char **ret_message);
 int store_delete_instance(Store *store, const char *name, char **ret_message);
 /* -EBUSY while an instance lists it. */
 int store_delete_overlay(Store *store, uint64_t id, char **ret_message);
-/* The highest number that a job ever had; 0 before the first. */
-int store_read_last_job(Store *store, uint64_t *ret_id, char **ret_message);
 int store_delete_job(Store *store, uint64_t id, char **ret_message);
 
 /* All rows, for the start of the program. Returns: 0 and an array that owns its rows. */
 int store_load_instances(Store *store, GPtrArray **ret_rows, char **ret_message);
+/* New overlays get ids above this one. */
+int store_reserve_overlay_ids(Store *store, uint64_t highest, char **ret_message);
 int store_load_overlays(Store *store, GPtrArray **ret_rows, char **ret_message);
 int store_load_jobs(Store *store, GPtrArray **ret_rows, char **ret_message);
 

@@ -2,14 +2,19 @@
 #include "unknown.h"
 #include "beneath.h"
 #include "instance.h"
+#include "job.h"
 #include "overlay.h"
 #include "paths.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+
+static const char *const trash[] = {DIR_OVERLAYS "/" DIR_TRASH, DIR_CACHE "/" DIR_TRASH,
+        DIR_INSTANCES "/" DIR_TRASH, DIR_RUNTIME "/" DIR_TRASH};
 
 typedef struct Search {
         Host *host;
-        uint64_t last_job;   /* the highest number ever given to a job */
         Overlay *overlay;    /* whose directory is looked through */
         GStrvBuilder *found; /* paths */
 } Search;
@@ -40,12 +45,13 @@ static bool is_generation(const Search *s, const char *name)
         return is_number(name, s->overlay->row->next_generation - 1, &number);
 }
 
-/* What a job that is over left is deleted by an empty-trash job. */
+/* One that is over may have left it, for an empty-trash job. */
 static bool is_job(const Search *s, const char *name)
 {
         uint64_t id;
+        Job *job = is_number(name, G_MAXINT64, &id) ? job_find(s->host, id, NULL) : NULL;
 
-        return is_number(name, s->last_job, &id);
+        return job && job_has_begun(job);
 }
 
 static void look(Search *s, const char *path, bool (*is_known)(const Search *s, const char *name))
@@ -65,8 +71,6 @@ static void look(Search *s, const char *path, bool (*is_known)(const Search *s, 
 
 static void look_everywhere(Search *s)
 {
-        static const char *const trash[] = {DIR_OVERLAYS "/" DIR_TRASH, DIR_CACHE "/" DIR_TRASH,
-                DIR_INSTANCES "/" DIR_TRASH, DIR_RUNTIME "/" DIR_TRASH};
         GHashTableIter iter;
         gpointer overlay;
 
@@ -96,13 +100,7 @@ void unknown_refresh(Host *host)
         g_autoptr(GStrvBuilder) found = g_strv_builder_new();
         g_auto(GStrv) before = g_steal_pointer(&host->unknown);
         Search search = {.host = host, .found = found};
-        g_autofree char *message = NULL;
 
-        if (store_read_last_job(host->store, &search.last_job, &message) < 0) {
-                g_warning("Cannot look for unknown directories: %s", message);
-                host->unknown = g_steal_pointer(&before);
-                return;
-        }
         look_everywhere(&search);
         host->unknown = g_strv_builder_end(found);
         qsort(host->unknown, g_strv_length(host->unknown), sizeof(char *), compare_paths);
@@ -111,4 +109,33 @@ void unknown_refresh(Host *host)
                         g_warning("Nobody knows %s; it is kept, look at it and delete it by hand", *path);
         if (before && !g_strv_equal((const char *const *)before, (const char *const *)host->unknown))
                 host_changed(host, OBJECT_MANAGER, "", "UnknownDirectories");
+}
+
+static char *find_in_way(Host *host, const char *parent, uint64_t number)
+{
+        g_autofree char *path = g_strdup_printf("%s/%" G_GUINT64_FORMAT, parent, number);
+        struct stat st;
+
+        if (fstatat(host->state_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return NULL;
+        return g_strdup_printf(
+                "Nobody knows " PATH_STATE "/%s, and it is in the way; move it away and try again", path);
+}
+
+char *unknown_generation_in_way(Overlay *o)
+{
+        g_autofree char *parent = g_strdup_printf(DIR_OVERLAYS "/%" G_GUINT64_FORMAT, o->row->id);
+
+        return find_in_way(o->host, parent, o->row->next_generation);
+}
+
+char *unknown_in_way(Job *job)
+{
+        char *found = NULL;
+
+        if (job->rule->makes_generation)
+                return unknown_generation_in_way(overlay_by_id(job->host, job->row->overlay));
+        for (size_t n = 0; n < G_N_ELEMENTS(trash) && !found; n++)
+                found = find_in_way(job->host, trash[n], job->row->id);
+        return found;
 }

@@ -6,5 +6,10 @@
 
 #include "host.h"
 
+/* Before a number is given out: whether something stands already where its generation would be. Returns: a
+ * sentence to be freed, or NULL. */
+char *unknown_generation_in_way(Overlay *overlay);
+/* The same for all that a job will make, before it has begun. */
+char *unknown_in_way(Job *job);
 /* Looks again; says so when it is not as it was. */
 void unknown_refresh(Host *host);
