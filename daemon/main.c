@@ -16,7 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
+
+/* The store is damaged, or of a later version: RestartPreventExitStatus= in the unit has it. */
+#define EXIT_STORE 65
 
 typedef struct Program {
         GMainLoop *loop;
@@ -126,8 +131,11 @@ static int program_run(Program *p)
         }
         r = host_new(way, &p->host, &message);
         if (r < 0) {
-                g_critical("%s", message ?: g_strerror(-r));
-                return EXIT_FAILURE;
+                if (!message)
+                        message = g_strdup(g_strerror(-r));
+                (void)sd_journal_print(LOG_CRIT, "%s", message);
+                (void)sd_notifyf(0, "STATUS=%s", message);
+                return r == -EBADMSG || r == -EPROTO ? EXIT_STORE : EXIT_FAILURE;
         }
         r = program_connect(p);
         if (r < 0) {
