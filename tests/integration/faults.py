@@ -7,6 +7,7 @@ import pathlib
 import re
 import signal
 import sqlite3
+import subprocess
 
 from builds import HOLD, STAGING, cache_dir, go_on, jobs_of, set_script, trash, tree_digest, wait_held
 from conftest import (IFACE, PATH, SMALL_GAME, STATE, BusError, build, daemon_pid, delete_instance, delete_overlay, path_of,
@@ -231,6 +232,29 @@ class LargeBuild(Build):
         return state
 
 
+class Import(Scenario):
+    """An archive, held by the service until the unit that unpacks it has it: not kept over its end before that."""
+
+    def prepare(self, root):
+        if not is_there(root, "overlay", "fault-files"):
+            root.manager("CreateOverlay", "('fault-files', 'files', @a{sv} {})")
+        run("bash", "-ec", "cd /tmp; echo $RANDOM$RANDOM > fault-file; tar -cf fault.tar fault-file")
+        before = root.get("overlay", "fault-files")
+        return {"current": before["Generation"], "imports": len(jobs_of(root, "fault-files", "import"))}
+
+    def act(self, client):
+        with subprocess.Popen(["setsid", "--fork", "l4d2ctl", "--no-wait", "overlay", "import", "fault-files", "/tmp/fault.tar"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+            pass
+
+    def look(self, root, before):
+        jobs = jobs_of(root, "fault-files", "import")
+        is_same = root.get("overlay", "fault-files")["Generation"] == before["current"]
+        state = jobs[-1]["State"] if len(jobs) > before["imports"] else "same"
+        assert is_same == (state != "done"), (state, jobs)
+        return state
+
+
 class UnchangedBuild(Build):
     """What it yields is current already, and is not published."""
     script = "echo first > file"
@@ -409,8 +433,8 @@ class DeleteInstance(Reset):
 
 
 SCENARIOS = {c.__name__: c() for c in (
-    Build, FailedBuild, LargeBuild, UnchangedBuild, Wipe, CancelledBuild, ResumedBuild, RequeuedBuild, DeleteOverlay, Start,
-    FailedStart, Stop, Restart, OutdatedRestart, MountByHand, UnmountByHand, Reset, DeleteInstance)}
+    Build, Import, FailedBuild, LargeBuild, UnchangedBuild, Wipe, CancelledBuild, ResumedBuild, RequeuedBuild, DeleteOverlay,
+    Start, FailedStart, Stop, Restart, OutdatedRestart, MountByHand, UnmountByHand, Reset, DeleteInstance)}
 
 
 def strike(root, row, action):
@@ -444,5 +468,5 @@ def clean_up(root):
     for job in jobs_of(root, "fault", "build"):
         if not job["FinishedAt"]:
             root.job(job["Id"], "Cancel")
-    for name in ("fault", "fault-go", "broken"):
+    for name in ("fault", "fault-files", "fault-go", "broken"):
         delete_overlay(root, name)
