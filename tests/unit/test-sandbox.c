@@ -230,7 +230,7 @@ static void test_without_network(void)
 /* A systemd that does not know one property refuses the whole unit. */
 static void test_version_picks_rows(void)
 {
-        static const char *const only_257[] = {"BindLogSockets", "ProtectControlGroupsEx"};
+        static const char *const only_257[] = {"BindLogSockets", "PrivateTmpEx", "ProtectControlGroupsEx"};
         SandboxSpec spec = spec_new(false, NULL);
         g_autoptr(GHashTable) p252 = properties_of(&spec, 252);
         g_autoptr(GHashTable) p257 = properties_of(&spec, 257);
