@@ -54,8 +54,12 @@ def test_an_upgrade_with_servers_and_builds(root, instance, overlay, held, new_p
         before = daemon_pid()
         new_program()
         end()
-        wait_for(lambda: daemon_pid() not in (0, before), what="another service")
-        assert pathlib.Path(f"/proc/{daemon_pid()}/exe").samefile(PROGRAM), "the new program runs"
+
+        def is_new():
+            """It is systemd's own program first, which then executes ours."""
+            pid = daemon_pid()
+            return pid not in (0, before) and pathlib.Path(f"/proc/{pid}/exe").samefile(PROGRAM)
+        wait_for(is_new, what="the new program")
         assert [unit(u, "MainPID", "InvocationID") for u in units] == builds
         assert [root.get_all(job)["State"] for job in (*running.values(), queued)] == ["running", "running", "queued"]
         for name, job in running.items():
