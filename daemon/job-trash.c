@@ -166,14 +166,14 @@ static gboolean forget_generations(Job *job, GError **error)
         return TRUE;
 }
 
-static GArray *find_finished(Host *host)
+static GArray *find_not_over(Host *host)
 {
         GArray *ids = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 
         for (GTreeNode *n = g_tree_node_first(host->jobs); n; n = g_tree_node_next(n)) {
                 Job *job = g_tree_node_value(n);
 
-                if (job_is_finished(job) && job_has_begun(job))
+                if (!jobs_is_over(host, job->row->id))
                         g_array_append_val(ids, job->row->id);
         }
         return ids;
@@ -189,9 +189,10 @@ static void add_job_trees(Job *job, Trash *t)
                 trash_add_overlay(t, job->row->overlay);
         else if (g_str_equal(kind, JOB_WIPE_CACHE))
                 trash_add_cache(t, job->row->overlay);
-        else if (g_str_equal(kind, JOB_EMPTY_TRASH))
-                t->finished = find_finished(job->host);
-        else if (job->row->instance)
+        else if (g_str_equal(kind, JOB_EMPTY_TRASH)) {
+                t->spared = find_not_over(job->host);
+                t->newest = jobs_newest(job->host);
+        } else if (job->row->instance)
                 trash_add_instance(t, job->row->instance, g_str_equal(kind, JOB_DELETE_INSTANCE));
 }
 

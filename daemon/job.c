@@ -126,6 +126,20 @@ Job *job_find(Host *host, uint64_t id, GError **error)
         return job;
 }
 
+uint64_t jobs_newest(Host *host)
+{
+        GTreeNode *last = g_tree_node_last(host->jobs);
+
+        return last ? ((Job *)g_tree_node_value(last))->row->id : 0;
+}
+
+bool jobs_is_over(Host *host, uint64_t id)
+{
+        const Job *job = g_tree_lookup(host->jobs, &id);
+
+        return job ? job_is_finished(job) && job_has_begun(job) : id < jobs_newest(host);
+}
+
 gboolean job_save(Job *job, GError **error)
 {
         char *message = NULL;

@@ -33,7 +33,11 @@ Job *job_new(Host *host, JobRow *row); /* takes the row */
 void job_free(Job *job);
 
 Job *job_find(Host *host, uint64_t id, GError **error); /* HOST_ERROR_NO_SUCH_JOB */
-void job_set_busy(const Job *holder, GError **error);   /* HOST_ERROR_BUSY: it has its subject */
+/* The highest id that is known: all that were given out before it are not above it. 0: there is no job. */
+uint64_t jobs_newest(Host *host);
+/* Whether the job of this id has begun and ended, maybe so long ago that nothing else is known of it. */
+bool jobs_is_over(Host *host, uint64_t id);
+void job_set_busy(const Job *holder, GError **error); /* HOST_ERROR_BUSY: it has its subject */
 /* A requester's Cancel takes him off; the last one's, or `as_manager`, ends the job. HOST_ERROR_BUSY when it
  * cannot be ended any more. That a running job is to end is in the store before its unit is stopped. */
 gboolean job_cancel(Job *job, uid_t uid, bool as_manager, GError **error);

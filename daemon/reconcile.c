@@ -87,12 +87,8 @@ static void visit_names(int parent_fd, const char *path,
 static void check_trash_dir(Host *host, const char *path, const char *name)
 {
         uint64_t id;
-        Job *job;
 
-        if (!g_ascii_string_to_unsigned(name, 10, 1, G_MAXINT64, &id, NULL))
-                return;
-        job = job_find(host, id, NULL);
-        if (job && job_is_finished(job) && job_has_begun(job))
+        if (g_ascii_string_to_unsigned(name, 10, 1, G_MAXINT64, &id, NULL) && jobs_is_over(host, id))
                 job_queue_empty_trash(host);
 }
 

@@ -41,7 +41,7 @@ void trash_free(Trash *t)
         g_free(t->layers);
         g_free(t->slot_user);
         g_ptr_array_unref(t->names);
-        g_clear_pointer(&t->finished, g_array_unref);
+        g_clear_pointer(&t->spared, g_array_unref);
         g_free(t->message);
         g_free(t);
 }
@@ -209,13 +209,13 @@ static bool is_leftover(const Trash *t, const char *name)
 {
         uint64_t job;
 
-        if (!g_ascii_string_to_unsigned(name, 10, 1, G_MAXINT64, &job, NULL) ||
+        if (!g_ascii_string_to_unsigned(name, 10, 1, t->newest, &job, NULL) ||
                 g_ptr_array_find_with_equal_func(t->names, name, g_str_equal, NULL))
                 return false;
-        for (guint n = 0; n < t->finished->len; n++)
-                if (g_array_index(t->finished, uint64_t, n) == job)
-                        return true;
-        return false;
+        for (guint n = 0; n < t->spared->len; n++)
+                if (g_array_index(t->spared, uint64_t, n) == job)
+                        return false;
+        return true;
 }
 
 /* Trash that jobs left which have ended. */
@@ -240,7 +240,7 @@ static int stage_all(Trash *t)
         _cleanup_close_ int job_fd = -EBADF, userns_fd = -EBADF;
         int r = find_generations(t);
 
-        for (size_t n = 0; t->finished && r >= 0 && n < G_N_ELEMENTS(roots); n++)
+        for (size_t n = 0; t->spared && r >= 0 && n < G_N_ELEMENTS(roots); n++)
                 r = find_leftovers(t, roots[n]);
         for (guint n = 0; r >= 0 && n < t->trees->len; n++)
                 r = move_tree(t, &g_array_index(t->trees, Tree, n));

@@ -13,7 +13,8 @@ typedef struct Trash {
         GArray *trees;          /* of a type of trash-work.c */
         GPtrArray *directories; /* char *: root's own directories to remove in the end, deepest first */
         GPtrArray *names;       /* char *: the directories in .trash to empty; the job's own is the first */
-        GArray *finished;       /* uint64_t: jobs whose leftovers go too, or NULL */
+        GArray *spared;         /* uint64_t: not NULL: what other jobs left goes too, but not that of these */
+        uint64_t newest;        /* nor of any above it */
         char *overlay;          /* the overlay's directory when all of it goes, or NULL */
         char *instance;         /* the instance when all of it goes, or NULL */
         char *layers;           /* the layers directory whose `work` goes too, or NULL */

@@ -51,7 +51,7 @@ static bool is_job(const Search *s, const char *name)
         uint64_t id;
         Job *job = is_number(name, G_MAXINT64, &id) ? job_find(s->host, id, NULL) : NULL;
 
-        return job && job_has_begun(job);
+        return job ? job_has_begun(job) : is_number(name, G_MAXINT64, &id) && jobs_is_over(s->host, id);
 }
 
 static void look(Search *s, const char *path, bool (*is_known)(const Search *s, const char *name))

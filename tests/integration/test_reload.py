@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from conftest import IFACE, PATH, BusError, Client, path_of
+from conftest import IFACE, PATH, BusError, Client, path_of, wait_for
 from servers import host_conf
 
 FILE = pathlib.Path("/etc/left4me/host.conf.d/98-broken.conf")
@@ -34,6 +34,7 @@ def broken(content):
     (b"[\xffHost]\nJobSlots=2\n", []),
 ], ids=lambda value: repr(value)[:30] if isinstance(value, bytes) else "")
 def test_broken_settings_leave_the_old_ones(root, content, words):
+    wait_for(lambda: "ip-filter" in root.get_all(PATH)["Features"], what="all features, after a start")
     before = root.get_all(PATH)
     listener = Client("root")
     listener.watch()
