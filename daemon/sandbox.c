@@ -330,7 +330,7 @@ static const Property properties[] = {
         { "Nice",                    0,   ALWAYS, write_int, .number = 10 },
         /* It goes before any server when memory runs out. */
         { "OOMScoreAdjust",          0,   ALWAYS, write_int, .number = 500 },
-        { "MemoryHigh",              231, ALWAYS, write_uint64, .number = 3 * GIB / 2 },
+        /* No MemoryHigh below it: without swap that does not end what goes on eating, but holds it up for hours. */
         { "MemoryMax",               231, ALWAYS, write_uint64, .number = 2 * GIB },
         { "TasksMax",                227, ALWAYS, write_uint64, .number = 512 },
         { "LimitNOFILE",             0,   ALWAYS, write_uint64, .number = 65536 },

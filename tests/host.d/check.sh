@@ -3,6 +3,8 @@
 #
 # Every test, on a host made from nothing: unit tests, the demo and tests/integration inside the host,
 # then tests/outer on this machine, which reboot and crash the host. A skipped test is a failed one.
+# With --vm those alone that need a kernel of their own and power to be cut: tests/integration/vm and
+# tests/outer/vm.
 
 unit_time_limit=120
 pytest_time_limit=3600
@@ -65,23 +67,28 @@ check_demo() {
     check_count "tests/demo" "$passed" $((1 - passed))
 }
 
+# $1: which tests, rest: for pytest.
 check_inner() {
-    local junit=/var/log/check-inner.xml
+    local suite=$1 junit=/var/log/check-inner.xml
+    shift
     machine_enter env -C /usr/src/left4me timeout "$pytest_time_limit" python3 -m pytest \
         -p no:cacheprovider -ra --junit-xml="$junit" "$@" \
-        tests/integration </dev/null || true
-    check_junit "tests/integration" "$host/root$junit"
+        "$suite" </dev/null || true
+    machine_enter cat "$junit" >"$host/check-inner.xml" || true
+    check_junit "$suite" "$host/check-inner.xml"
 }
 
+# The same for tests outside of the host.
 check_outer() {
-    local junit=$host/check-outer.xml
+    local suite=$1 junit=$host/check-outer.xml
+    shift
     rm -f "$junit"
     env PYTHONDONTWRITEBYTECODE=1 LEFT4ME_TEST_HOST="$tree/tests/host" LEFT4ME_TEST_NAME="$name" \
         LEFT4ME_TEST_RELEASE="$release" LEFT4ME_TEST_SANITIZE="$sanitize" LEFT4ME_TEST_CACHE="$cache" \
         timeout --foreground "$pytest_time_limit" /usr/bin/python3 -m pytest \
         -p no:cacheprovider -ra --junit-xml="$junit" "$@" \
-        "$tree/tests/outer" </dev/null || true
-    check_junit "tests/outer" "$junit"
+        "$tree/$suite" </dev/null || true
+    check_junit "$suite" "$junit"
 }
 
 check_reports() {
@@ -98,11 +105,16 @@ check_reports() {
 # Arguments go to pytest.
 verb_check() {
     from_nothing
-    check_unit
-    check_demo
-    check_inner "$@"
-    check_outer "$@"
-    check_reports
+    if [[ $kind == vm ]]; then
+        check_inner tests/integration/vm "$@"
+        check_outer tests/outer/vm "$@"
+    else
+        check_unit
+        check_demo
+        check_inner tests/integration "$@"
+        check_outer tests/outer "$@"
+        check_reports
+    fi
     if ((check_failed)); then
         machine_down
         echo "the journal of the host: $("${kind}_journal")"
