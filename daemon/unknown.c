@@ -49,9 +49,12 @@ static bool is_generation(const Search *s, const char *name)
 static bool is_job(const Search *s, const char *name)
 {
         uint64_t id;
-        Job *job = is_number(name, G_MAXINT64, &id) ? job_find(s->host, id, NULL) : NULL;
+        Job *job;
 
-        return job ? job_has_begun(job) : is_number(name, G_MAXINT64, &id) && jobs_is_over(s->host, id);
+        if (!is_number(name, G_MAXINT64, &id))
+                return false;
+        job = job_find(s->host, id, NULL);
+        return job ? job_has_begun(job) : jobs_is_over(s->host, id);
 }
 
 static void look(Search *s, const char *path, bool (*is_known)(const Search *s, const char *name))
