@@ -13,7 +13,7 @@ static const JobUnitHandlers script_handlers = {
         .started = job_fill_started,
         .ended = job_fill_ended,
         .gone = job_fill_gone,
-        .time_limit_hint = "TimeLimit of the overlay, or BuildTimeLimitSec of host.conf, can give it more",
+        .time_limit_hint = JOB_FILL_TIME_LIMIT_HINT,
 };
 
 /* Stages for the script are there, and go with its unit's start or with the job. */
@@ -43,7 +43,7 @@ static void on_watched(Job *job, bool is_watched, void *data)
                         .port_last = job->host->settings->port_last,
                         .file_size_limit = overlay_size_limit(overlay),
                         .bound_to = watcher,
-                        .time_limit = overlay->row->time_limit ?: job->host->settings->build_time_limit,
+                        .time_limit = overlay_time_limit(overlay),
                         .stdout_fd = -1,
                 },
                 &script_handlers, NULL);

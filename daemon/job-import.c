@@ -9,6 +9,7 @@
 #include "output.h"
 #include "overlay.h"
 #include "paths.h"
+#include "tree/measure.h"
 #include "util.h"
 
 #include <fcntl.h>
@@ -18,7 +19,6 @@
 
 /* What the service promises: see "StillStarting". */
 #define ANSWER_TIMEOUT_SEC 20
-#define UNPACK_REFUSED     65 /* TREE_REFUSED of tree/tree.h */
 
 struct JobImport {
         Job *job;
@@ -89,7 +89,7 @@ static void on_ended(Job *job, const JobUnitResult *result, void *userdata)
         if (g_str_equal(result->result, "exit-code")) {
                 limit = disk_limit_explain(
                         overlay_by_id(job->host, job->row->overlay), result->exit_status, 0);
-                if (result->exit_status == UNPACK_REFUSED)
+                if (result->exit_status == TREE_REFUSED)
                         told.result = (char *)"refused";
         }
         if (limit) {
@@ -110,7 +110,7 @@ static const JobUnitHandlers unpack_handlers = {
         .started = on_started,
         .ended = on_ended,
         .gone = on_gone,
-        .time_limit_hint = "TimeLimit of the overlay, or BuildTimeLimitSec of host.conf, can give it more",
+        .time_limit_hint = JOB_FILL_TIME_LIMIT_HINT,
 };
 
 static void run_unpacker(Job *job, const Stage *s, Output *output)
@@ -135,7 +135,7 @@ static void run_unpacker(Job *job, const Stage *s, Output *output)
                         .working_directory = "/",
                         .file_size_limit = overlay_size_limit(overlay),
                         .bound_to = watcher,
-                        .time_limit = overlay->row->time_limit ?: job->host->settings->build_time_limit,
+                        .time_limit = overlay_time_limit(overlay),
                         .stdin_fd = job->import->fd,
                         .stdout_fd = output_fd(output),
                 },

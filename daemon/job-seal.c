@@ -10,6 +10,7 @@
 #include "output.h"
 #include "overlay.h"
 #include "paths.h"
+#include "tree/measure.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -76,7 +77,7 @@ static void on_sealed(Job *job, const JobUnitResult *result, void *userdata)
 
         fault_point(FAULT_SEAL_ENDED);
         if (job_is_cancelled(job) || !result->is_success) {
-                bool is_refused = result->exit_status == 65 && *text;
+                bool is_refused = result->exit_status == TREE_REFUSED && *text;
 
                 job_seal_fail(job, is_refused ? "refused" : result->result, result->exit_status,
                         is_refused ? text : result->message);

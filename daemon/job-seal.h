@@ -12,6 +12,10 @@
 
 #include "job-unit.h"
 
+/* Where the time of a unit that fills can be changed. */
+#define JOB_FILL_TIME_LIMIT_HINT                                                                             \
+        "TimeLimit of the overlay, or BuildTimeLimitSec of host.conf, can give it more"
+
 /* Handlers for the unit that fills. */
 void job_fill_started(Job *job, void *userdata);
 void job_fill_ended(Job *job, const JobUnitResult *result, void *userdata);

@@ -287,6 +287,11 @@ uint64_t overlay_file_limit(const Overlay *o)
         return o->row->file_limit ?: o->host->settings->build_file_limit;
 }
 
+uint64_t overlay_time_limit(const Overlay *o)
+{
+        return o->row->time_limit ?: o->host->settings->build_time_limit;
+}
+
 const char *overlay_state(Overlay *o)
 {
         Job *last;

@@ -61,6 +61,8 @@ void overlay_forget(Overlay *overlay);
 /* What a build of it may take of the disk: its own limits, or host.conf's. */
 uint64_t overlay_size_limit(const Overlay *overlay);
 uint64_t overlay_file_limit(const Overlay *overlay);
+/* How long it may take, in microseconds. */
+uint64_t overlay_time_limit(const Overlay *overlay);
 /* "empty", "building", "ready", "failed" */
 const char *overlay_state(Overlay *overlay);
 /* The current generation's row, NULL when there is none. */

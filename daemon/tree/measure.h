@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How much a tree takes of its filesystem, while it is being filled. */
+/* How much a tree takes of its filesystem, while it is being filled; and what the daemon must know of the
+ * programs in trees. */
 #pragma once
 
 #include <stdint.h>
+
+/* Exit status of those that seal and fill a tree, EX_DATAERR of sysexits.h: this one may not become a
+ * generation. */
+enum { TREE_REFUSED = 65 };
 
 /* Exit statuses of `left4me-tree watch`, which the daemon turns into words; the last two once more for the
  * second tree. */

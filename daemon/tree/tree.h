@@ -14,9 +14,8 @@
 enum {
         TREE_DONE = 0,
         TREE_FAILED = 1,
-        TREE_USAGE = 64,   /* EX_USAGE of sysexits.h */
-        TREE_REFUSED = 65, /* EX_DATAERR: this tree may not become a generation */
-        FILTER_WORKS = 0,  /* of probe-filter: this host's loopback cannot be reached */
+        TREE_USAGE = 64,  /* EX_USAGE of sysexits.h */
+        FILTER_WORKS = 0, /* of probe-filter: this host's loopback cannot be reached */
         FILTER_INERT = 1,
         FILTER_UNKNOWN = 2,
 };
