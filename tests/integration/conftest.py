@@ -68,14 +68,17 @@ SYSTEMD = int(re.search(r"\d+", run("systemctl", "--version").stdout)[0])
 
 
 def wait_for(question, seconds=10, what="it"):
-    """Asks until the answer is true; returns the answer."""
+    """Asks until the answer is true; returns the answer. Most of the time it does not ask, or on a slow machine what is
+    asked for would take the longer."""
     end = time.monotonic() + seconds
     while True:
+        asked = time.monotonic()
         answer = question()
         if answer:
             return answer
-        assert time.monotonic() < end, f"{what} did not come true within {seconds} s"
-        time.sleep(0.02)
+        now = time.monotonic()
+        assert now < end, f"{what} did not come true within {seconds} s"
+        time.sleep(max(0.02, 4 * (now - asked)))
 
 
 def path_of(kind, name):
@@ -319,17 +322,18 @@ def polkit_rule(text_of_rule, name="00-test.rules"):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text_of_rule)
     os.chmod(file, 0o644)
-    restart_polkit()
+    start_again("polkit.service")
     try:
         yield
     finally:
         file.unlink()
-        restart_polkit()
+        start_again("polkit.service")
 
 
-def restart_polkit():
-    run("systemctl", "reset-failed", "polkit.service", check=False)  # many starts in a row are no failure here
-    run("systemctl", "restart", "polkit.service")
+def start_again(name, *how):
+    """Restarts a unit of the system's. Many starts in a row are no failure here."""
+    run("systemctl", "reset-failed", name, check=False)
+    run("systemctl", "restart", *how, name)
 
 
 figures = []

@@ -8,6 +8,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import time
 
 from builds import HOLD, STAGING, cache_dir, go_on, jobs_of, set_script, trash, tree_digest, wait_held
 from conftest import (IFACE, PATH, SMALL_GAME, STATE, BusError, build, daemon_pid, delete_instance, delete_overlay, path_of,
@@ -48,7 +49,7 @@ def start_service(root):
     """At once, as systemd alone would wait for RestartSec; and until it answers, as the one that was killed may be dying
     still."""
     def answers():
-        run("systemctl", "start", HOSTD)
+        run("systemctl", "start", HOSTD, check=False)  # which fails where it waits for the one that is killed
         with contextlib.suppress(BusError):
             return root.get_all(PATH)
     wait_for(answers)
@@ -118,7 +119,9 @@ def find_disorder_of_instances(root, objects):
     links = {link[len("left4me-server@"):-len(".service")] for link in links if link.startswith("left4me-server@")}
     yield links == {name for name, (enabled, _) in rows.items() if enabled}, f"links: {links}, store: {rows}"
     for name, shown in instances.items():
-        server, mount = (unit(u, "ActiveState", "Job")["ActiveState"] for u in (server_unit(name), mount_unit(name)))
+        server, mount = (unit(u, "ActiveState")["ActiveState"] for u in (server_unit(name), mount_unit(name)))
+        waits = unit(server_unit(name), "Job").get("Job")
+        yield not int(waits or 0), f"{name} is {server} and has a job of systemd's"
         times = mount_table().count(str(merged(name)))
         yield shown["ActiveState"] == server, f"{name} is {server} in systemd, {shown['ActiveState']} on the bus"
         yield server in ("active", "inactive", "failed") and mount in ("active", "inactive", "failed"), f"{name}: {server}, {mount}"
@@ -141,18 +144,14 @@ def find_disorder(root):
     return None
 
 
-def assert_settled(root, seconds=30):
+def assert_settled(root, seconds=30, outcome=None):
     """After all that may have happened: store, systemd, kernel, disk and the objects on the bus agree, the current
-    generation of each overlay is what its digest says, and nothing is left over."""
-    said = []
-
-    def ask():
-        said[:] = [find_disorder(root)]
-        return said[0] is None
-    try:
-        wait_for(ask, seconds)
-    except AssertionError:
-        raise AssertionError(f"it does not settle: {said[0]}") from None
+    generation of each overlay is what its digest says, and nothing is left over.
+    outcome: (what `look` gives, what it may give). All may be at rest for an instant, between two steps."""
+    end = time.monotonic() + seconds
+    while (said := find_disorder(root)) or (outcome and (said := outcome[0]()) not in outcome[1]):
+        assert time.monotonic() < end, f"it does not settle: {said}"
+        time.sleep(0.1)
     assert unit(HOSTD, "ActiveState")["ActiveState"] == "active"
 
 

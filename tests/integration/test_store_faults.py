@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 from builds import HOLD, ask_build, build_now, cache_dir, go_on, held, left4me, set_script, wait_held  # noqa: F401
-from conftest import PATH, SMALL_GAME, STATE, BusError, build, daemon_pid, run, text, unit, wait_for
+from conftest import PATH, SMALL_GAME, STATE, BusError, build, daemon_pid, run, start_again, text, unit, wait_for
 from faults import HOSTD, assert_settled, store_rows
 from test_errors import refused
 
@@ -221,7 +221,7 @@ def test_a_unit_that_systemd_refuses_fails_its_job(root, overlay):
 def test_a_journal_that_is_started_again(root, held):  # noqa: F811
     job = held("loud", "echo after the restart; echo > file")
     number = root.get_all(job)["Id"]
-    run("systemctl", "restart", "systemd-journald.service")
+    start_again("systemd-journald.service")
     go_on(root, "loud")
     assert root.wait_job(job)["State"] == "done"
     run("journalctl", "--sync")
@@ -239,13 +239,14 @@ def test_a_journal_without_space(root, instance):
     place = pathlib.Path("/var/log/journal")
     run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place)
     try:
-        run("systemctl", "restart", "systemd-journald.service")
+        start_again("systemd-journald.service")
         root.instance("quiet", "Start")
         assert build(root, "quiet", "seq 10000; echo > file")["State"] == "done"
         root.instance("quiet", "Stop")
     finally:
         run("umount", "--lazy", place)
-        run("systemctl", "restart", "systemd-journald.service")
+        start_again("systemd-journald.service")
+        run("journalctl", "--flush")  # back from /run, where it went
     root.wait_job(root.overlay("quiet", "Delete")[0])
     run("journalctl", "--sync")
     assert "Delete of quiet" in run("journalctl", "LEFT4ME_EVENT=accepted", "-n", "3", "-o", "cat").stdout

@@ -78,7 +78,6 @@ wait_held(root, "crash")
 conf = pathlib.Path("/etc/systemd/system/left4me-hostd.service.d/late.conf")
 if conf.exists():
     conf.unlink()
-    conf.parent.rmdir()
     run("systemctl", "daemon-reload")
 result = "ended with the host" in run("journalctl", "--boot=-1", "--unit=left4me-hostd.service").stdout
 """)
