@@ -14,7 +14,8 @@ gboolean disk_limit_check_free(const Host *host, const char *name, GError **erro
 
         if (fstatvfs(host->state_fd, &fs) < 0) {
                 g_set_error(error, HOST_ERROR, HOST_ERROR_NO_SPACE,
-                        "Overlay \"%s\" is not built: how much is free in " PATH_STATE " cannot be told: %s",
+                        "Overlay \"%s\" gets no new generation: how much is free in " PATH_STATE
+                        " cannot be told: %s",
                         name, g_strerror(errno));
                 return FALSE;
         }
@@ -24,7 +25,7 @@ gboolean disk_limit_check_free(const Host *host, const char *name, GError **erro
         has = settings_format_size(available);
         wants = settings_format_size(keep);
         g_set_error(error, HOST_ERROR, HOST_ERROR_NO_SPACE,
-                "Overlay \"%s\" is not built: %s are free in " PATH_STATE
+                "Overlay \"%s\" gets no new generation: %s are free in " PATH_STATE
                 ", and KeepFree=%s of host.conf must stay free; delete something, or change that",
                 name, has, wants);
         return FALSE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* An instance: one configured game server. instance.c has what it is, instance-mount.c its overlayfs mount,
- * instance-run.c starting and stopping through systemd. */
+/* An instance: one configured game server. instance.c has what it is, instance-settings.c what is set,
+ * instance-mount.c its overlayfs mount, instance-run.c starting and stopping through systemd. */
 #pragma once
 
 #include "host.h"
@@ -40,9 +40,6 @@ void instance_free(Instance *instance);
 
 /* Returns: the instance, borrowed, or NULL with HOST_ERROR_NO_SUCH_INSTANCE. */
 Instance *instance_find(Host *host, const char *name, GError **error);
-Instance *instance_create(Host *host, const char *name, const InstanceSettings *settings, GError **error);
-gboolean instance_configure(Instance *instance, const InstanceSettings *settings, GError **error);
-gboolean instance_set_config(Instance *instance, const char *text, GError **error);
 /* Deletion and reset are jobs. Returns: the job, borrowed. */
 Job *instance_delete(Instance *instance, uid_t uid, GError **error);
 Job *instance_reset(Instance *instance, uid_t uid, GError **error);
@@ -72,6 +69,11 @@ void instance_address_changed(Instance *instance);
 
 #define INSTANCE_ANSWER_WITHIN                                                                               \
         20 /* seconds, after which a caller is told that it goes on: bus clients give up at 25 */
+
+/* instance-settings.c */
+Instance *instance_create(Host *host, const char *name, const InstanceSettings *settings, GError **error);
+gboolean instance_configure(Instance *instance, const InstanceSettings *settings, GError **error);
+gboolean instance_set_config(Instance *instance, const char *text, GError **error);
 
 /* instance-run.c. Each answers within 20 s; what takes longer goes on (StillStarting, StillStopping). */
 void instance_start(Instance *instance, HostDone done, void *userdata);

@@ -208,21 +208,22 @@ gboolean overlay_check_idle(Overlay *o, GError **error)
 gboolean overlay_revert(Overlay *o, uint64_t number, GError **error)
 {
         uint64_t before = o->row->generation;
-        const Job *worker = find_worker(o, number);
+        const Job *worker;
         char *message = NULL;
         int r;
 
         if (!overlay_check_idle(o, error))
                 return FALSE;
-        if (worker) {
-                job_set_busy(worker, error);
-                return FALSE;
-        }
         if (!find_generation(o, number)) {
                 g_set_error(error, HOST_ERROR, HOST_ERROR_NO_SUCH_GENERATION,
                         "Overlay \"%s\" has no generation %" G_GUINT64_FORMAT
                         "; its Generations are those that are kept",
                         o->row->name, number);
+                return FALSE;
+        }
+        worker = find_worker(o, number); /* that deletes it */
+        if (worker) {
+                job_set_busy(worker, error);
                 return FALSE;
         }
         o->row->generation = number;

@@ -327,6 +327,20 @@ GPtrArray *overlay_users(Overlay *o)
         return users;
 }
 
+void overlays_announce_users(Host *host, const GArray *overlays, bool and_game)
+{
+        Overlay *game = and_game ? g_hash_table_lookup(host->overlays, HOST_GAME_OVERLAY) : NULL;
+
+        for (guint n = 0; n < overlays->len; n++) {
+                Overlay *overlay = overlay_by_id(host, g_array_index(overlays, uint64_t, n));
+
+                if (overlay)
+                        overlay_changed(overlay, "UsedBy");
+        }
+        if (game)
+                overlay_changed(game, "UsedBy");
+}
+
 bool overlay_is_mounted(Overlay *o, uint64_t generation)
 {
         GHashTableIter iter;

@@ -69,6 +69,8 @@ const char *overlay_state(Overlay *overlay);
 const GenerationRow *overlay_current(Overlay *overlay);
 /* Names of the instances that list it, sorted; owned. Every instance uses the game. */
 GPtrArray *overlay_users(Overlay *overlay);
+/* The users of these (uint64_t ids), and of the game where asked, are others now. */
+void overlays_announce_users(Host *host, const GArray *overlays, bool and_game);
 /* Whether a mount of any instance has a generation of it (0: any generation). */
 bool overlay_is_mounted(Overlay *overlay, uint64_t generation);
 /* Makes a finished generation the current one, in the same transaction that ends the job that made it; `job`
