@@ -158,6 +158,11 @@ int l4h_instance_delete(l4h_host *host, const char *name, uint64_t *ret_job)
         return call_queue(host, &instance_type, name, HOST_MEMBER_Delete, NULL, ret_job);
 }
 
+int l4h_instance_read_log(l4h_host *host, const char *name, const char *cursor, uint32_t max, l4h_log **ret)
+{
+        return call_read_log(host, &instance_type, name, cursor, max, ret);
+}
+
 int l4h_instance_find(l4h_host *host, const char *name, l4h_instance **ret)
 {
         return call_find(host, &instance_type, name, (void **)ret);

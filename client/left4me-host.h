@@ -285,9 +285,10 @@ size_t l4h_job_get_requesters(const l4h_job *job, const uint32_t **ret);
 
 /* ---- Logs ---- */
 
-/* Reads what a job's units print, on behind the cursor, from the first line when that is "": at most `max`
- * lines, 0 for as many as the service gives at once. Returns: 0 and the lines, owned by the caller, or a
- * negative errno, -ESTALE when there is no line with this cursor (any more). */
+/* Reads what the units of an instance or a job print, on behind the cursor, from the first line when that is
+ * "": at most `max` lines, 0 for as many as the service gives at once. Returns: 0 and the lines, owned by the
+ * caller, or a negative errno, -ESTALE when there is no line with this cursor (any more). */
+int l4h_instance_read_log(l4h_host *host, const char *name, const char *cursor, uint32_t max, l4h_log **ret);
 int l4h_job_read_log(l4h_host *host, uint64_t id, const char *cursor, uint32_t max, l4h_log **ret);
 l4h_log *l4h_log_ref(l4h_log *log);
 l4h_log *l4h_log_unref(l4h_log *log);

@@ -5,6 +5,7 @@
 #include "instance.h"
 #include "job-keep.h"
 #include "job-queue.h"
+#include "log.h"
 #include "overlay.h"
 #include "paths.h"
 #include "unknown.h"
@@ -121,6 +122,7 @@ int host_new(LayersWay way, Host **ret_host, char **ret_message)
         host->overlays = g_hash_table_new(g_str_hash, g_str_equal);
         host->overlays_by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
         host->jobs = g_tree_new_full(compare_ids, NULL, NULL, NULL);
+        host->log_turns = log_turns_new();
         host->served = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         r = sd_id128_get_boot(&boot);
         if (r < 0)
@@ -185,6 +187,7 @@ void host_free(Host *host)
         g_hash_table_unref(host->overlays);
         g_tree_unref(host->jobs);
         g_array_unref(host->served);
+        turns_free(host->log_turns);
         store_close(host->store);
         settings_free(host->settings);
         close_fd(&host->state_fd);

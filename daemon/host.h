@@ -10,6 +10,7 @@
 #include "settings.h"
 #include "store.h"
 #include "systemd1.h"
+#include "turns.h"
 
 typedef struct Host Host;
 typedef struct Instance Instance;
@@ -57,6 +58,7 @@ struct Host {
         GArray *served;             /* uint32_t: users whose jobs have begun, the last one last */
         guint drop;                 /* the next turn of jobs_drop_old() */
         bool is_keeping_log;        /* a turn of jobs_keep_logs() is at work */
+        Turns *log_turns;           /* of those who read logs; see log.h */
         HostListener listener;
 };
 

@@ -2,6 +2,7 @@
 /* org.left4me.Host1.Instance, see dbus/org.left4me.Host1.Instance.xml. */
 #include "instance.h"
 #include "job.h"
+#include "log-bus.h"
 #include "objects.h"
 #include "overlay.h"
 #include "property.h"
@@ -113,6 +114,13 @@ static int method_delete(sd_bus_message *m, void *instance, sd_bus_error *ret_er
         return job ? call_reply_job(call, job) : call_fail(call, error);
 }
 
+static int method_read_log(sd_bus_message *m, void *instance, sd_bus_error *ret_error)
+{
+        g_autoptr(Log) log = instance_log_new(instance);
+
+        return log_bus_read(objects_take_call(m), ((Instance *)instance)->host, log);
+}
+
 PROPERTY(property_get_name, Instance, i, "s", i->row->name)
 PROPERTY(property_get_description, Instance, i, "s", i->row->description)
 PROPERTY(property_get_port, Instance, i, "q", i->row->ports[PORT_GAME])
@@ -210,6 +218,7 @@ const sd_bus_vtable instance_vtable[] = {
                 method_set_config, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetConfig", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", text), method_get_config,
                 SD_BUS_VTABLE_UNPRIVILEGED),
+        LOG_METHODS(method_read_log),
         JOB_METHOD("Reset", method_reset),
         JOB_METHOD("Delete", method_delete),
         SD_BUS_PROPERTY("Name", "s", property_get_name, 0, CONST),

@@ -296,3 +296,11 @@ void instance_address_changed(Instance *i)
         }
         instance_changed(i, "Address", "Outdated");
 }
+
+Log *instance_log_new(const Instance *i)
+{
+        char *units[] = {i->server_unit, i->mount_unit, NULL};
+
+        return log_new(
+                g_strdup_printf("instance \"%s\"", i->row->name), journal_lines_new(g_strdupv(units), 0));
+}

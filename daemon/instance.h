@@ -4,6 +4,7 @@
 #pragma once
 
 #include "host.h"
+#include "log.h"
 
 typedef struct InstanceOp InstanceOp;
 
@@ -60,6 +61,8 @@ char *instance_message(Instance *instance);
 bool instance_is_stopped(Instance *instance);
 /* FALSE with HOST_ERROR_BUSY when an operation or a job has the instance. */
 gboolean instance_check_free(Instance *instance, GError **error);
+/* Returns: what its units print, owned by the caller. */
+Log *instance_log_new(const Instance *instance);
 /* What its unit was found in when this program started. */
 void instance_unit_found(Instance *instance, const UnitState *state);
 void instance_unit_changed(Instance *instance, const char *unit, const UnitState *state);

@@ -4,10 +4,10 @@
 #include "job-progress.h"
 #include "job-unit.h"
 #include "job.h"
+#include "log-bus.h"
 #include "objects.h"
 #include "overlay.h"
 #include "property.h"
-#include "sd-autoptr.h"
 
 #include "dbus/names.h"
 
@@ -22,62 +22,13 @@ static int method_cancel(sd_bus_message *m, void *job, sd_bus_error *ret_error)
                                                                             : call_fail(call, error);
 }
 
-static int append_lines(sd_bus_message *answer, const GPtrArray *lines)
-{
-        int r = sd_bus_message_open_container(answer, 'a', "(tuays)");
-
-        for (guint n = 0; r >= 0 && n < lines->len; n++) {
-                const JournalLine *line = lines->pdata[n];
-                gsize size;
-                gconstpointer text = g_bytes_get_data(line->text, &size);
-
-                r = sd_bus_message_open_container(answer, 'r', "tuays");
-                if (r >= 0)
-                        r = sd_bus_message_append(answer, "tu", line->time, line->priority);
-                if (r >= 0)
-                        r = sd_bus_message_append_array(answer, 'y', text, size);
-                if (r >= 0)
-                        r = sd_bus_message_append(answer, "s", line->cursor);
-                if (r >= 0)
-                        r = sd_bus_message_close_container(answer);
-        }
-        return r < 0 ? r : sd_bus_message_close_container(answer);
-}
-
-static void on_log_read(const GPtrArray *lines, bool is_end, const GError *error, void *userdata)
-{
-        Call *call = userdata;
-        g_autoptr(sd_bus_message) answer = NULL;
-        const char *next = "";
-        int r;
-
-        if (error) {
-                call_fail(call, error);
-                return;
-        }
-        if (lines->len)
-                next = ((JournalLine *)lines->pdata[lines->len - 1])->cursor;
-        else {
-                sd_bus_message_rewind(call->message, true);
-                (void)sd_bus_message_read(call->message, "s", &next);
-        }
-        r = sd_bus_message_new_method_return(call->message, &answer);
-        if (r >= 0)
-                r = append_lines(answer, lines);
-        if (r >= 0)
-                r = sd_bus_message_append(answer, "sb", next, (int)is_end);
-        call_reply_message(call, answer, r);
-}
-
 static int method_read_log(sd_bus_message *m, void *job, sd_bus_error *ret_error)
 {
         Call *call = objects_take_call(m);
-        const char *cursor = "";
-        uint32_t max = 0;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Log) log = job_log_new(job, &error);
 
-        (void)sd_bus_message_read(m, "su", &cursor, &max); /* the gate has checked the types */
-        job_read_log(job, cursor, max, on_log_read, call);
-        return 1;
+        return log ? log_bus_read(call, ((Job *)job)->host, log) : call_fail(call, error);
 }
 
 PROPERTY(property_get_id, Job, job, "t", job->row->id)
@@ -130,9 +81,7 @@ const sd_bus_vtable job_vtable[] = {
         SD_BUS_VTABLE_START(SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_cancel,
                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ReadLog", SD_BUS_ARGS("s", cursor, "u", max),
-                SD_BUS_RESULT("a(tuays)", lines, "s", next, "b", end), method_read_log,
-                SD_BUS_VTABLE_UNPRIVILEGED),
+        LOG_METHODS(method_read_log),
         SD_BUS_PROPERTY("Id", "t", property_get_id, 0, CONST),
         SD_BUS_PROPERTY("Kind", "s", property_get_kind, 0, CONST),
         SD_BUS_PROPERTY("Subject", "o", property_get_subject, 0, CONST),

@@ -4,17 +4,10 @@
 #pragma once
 
 #include "job.h"
-#include "journal.h"
+#include "log.h"
 
-#define JOB_LOG_LINES 1000 /* of one answer */
-
-/* `lines` (JournalLine) is NULL when there is an error. */
-typedef void (*JobLogDone)(const GPtrArray *lines, bool is_end, const GError *error, void *userdata);
-
-/* Reads on behind the cursor, from the first line when it is "": at most `max` lines, and never more than
- * JOB_LOG_LINES, which 0 stands for too.
- * HOST_ERROR_CURSOR_GONE when this log has no line with this cursor (any more). */
-void job_read_log(Job *job, const char *cursor, unsigned max, JobLogDone done, void *userdata);
+/* Returns: the job's log as it is now, owned by the caller, or NULL with an error of the store. */
+Log *job_log_new(Job *job, GError **error);
 
 /* Puts aside the last lines of the finished jobs that have none put aside yet, one job after another, in the
  * background. Called when a job has ended; the program's start does what an earlier one did not come to. */

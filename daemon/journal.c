@@ -10,7 +10,7 @@
 #include <systemd/sd-journal.h>
 
 #define TEXT_MAX        (64 * 1024 - 1) /* bytes of a line; journald breaks what is printed at 48 KiB (LineMax=) */
-#define READ_MAX        (1024 * 1024) /* bytes of one journal_read() */
+#define LOOK_MAX        20000           /* lines that one journal_read() looks at */
 #define SYNC_SOCKET     "/run/systemd/journal/io.systemd.journal"
 #define SYNC_LIMIT      10   /* seconds */
 #define FOLLOW_TEXT_MAX 512  /* bytes */
@@ -141,43 +141,147 @@ static JournalLine *take_line(sd_journal *journal)
         return journal_line_new(time, level, g_bytes_new(text, MIN(size, TEXT_MAX)), cursor);
 }
 
-static int seek(sd_journal *journal, const JournalLines *which, const char *cursor)
+static bool is_wanted(sd_journal *journal, const JournalRange *range)
 {
-        if (!*cursor)
-                return sd_journal_seek_realtime_usec(journal, which->since);
-        /* The entry must be one of those meant: another's gives nothing. */
-        if (sd_journal_seek_cursor(journal, cursor) < 0 || sd_journal_next(journal) <= 0 ||
-                sd_journal_test_cursor(journal, cursor) <= 0 || !is_since(journal, which))
-                return -ESTALE;
-        return 0;
+        uint64_t time;
+
+        return sd_journal_get_realtime_usec(journal, &time) >= 0 && time >= range->since;
 }
 
-int journal_read(
-        const JournalLines *which, const char *cursor, unsigned max, GPtrArray **ret_lines, bool *ret_is_end)
+static bool is_behind(sd_journal *journal, const JournalRange *range)
 {
-        g_autoptr(sd_journal) journal = NULL;
-        g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func((GDestroyNotify)journal_line_free);
-        size_t size = 0;
-        int r = open_lines(which, &journal);
+        uint64_t time;
 
-        if (r >= 0)
-                r = seek(journal, which, cursor);
-        while (r >= 0 && (r = sd_journal_next(journal)) > 0) {
-                JournalLine *line;
+        return sd_journal_get_realtime_usec(journal, &time) >= 0 && time > range->until;
+}
 
-                if (lines->len == max || size >= READ_MAX)
-                        break;
+void journal_read_clear(JournalRead *read)
+{
+        g_clear_pointer(&read->lines, g_ptr_array_unref);
+        g_clear_pointer(&read->cursor, g_free);
+}
+
+/* Where reading has come to: before the next line, or at one that is to be read. */
+typedef enum Place { PLACE_BETWEEN, PLACE_AT } Place;
+
+static int seek(sd_journal *journal, const JournalLines *which, const JournalRange *range, bool or_next,
+        JournalRead *read)
+{
+        int r;
+
+        if (!*range->cursor) {
+                r = sd_journal_seek_realtime_usec(journal, MAX(which->since, range->since));
+                return r < 0 ? r : PLACE_BETWEEN;
+        }
+        r = sd_journal_seek_cursor(journal, range->cursor);
+        if (r < 0)
+                return -ESTALE; /* it is no cursor */
+        r = sd_journal_next(journal);
+        /* The entry must be one of those meant: another's gives nothing. */
+        if (r > 0 && sd_journal_test_cursor(journal, range->cursor) > 0 && is_since(journal, which))
+                return PLACE_BETWEEN;
+        if (!or_next)
+                return -ESTALE;
+        read->is_gap = true;
+        return r < 0 ? r : r == 0 ? PLACE_BETWEEN : PLACE_AT;
+}
+
+/* From the end back to the first of the last lines; where they are fewer than wanted, as seek(). */
+static int seek_last(
+        sd_journal *journal, const JournalLines *which, const JournalRange *range, JournalRead *read)
+{
+        uint64_t n = 0;
+        int r = range->until == UINT64_MAX ? sd_journal_seek_tail(journal)
+                                           : sd_journal_seek_realtime_usec(journal, range->until + 1);
+
+        while (r >= 0 && (r = sd_journal_previous(journal)) > 0 && is_since(journal, which) &&
+                is_wanted(journal, range) &&
+                !(*range->cursor && sd_journal_test_cursor(journal, range->cursor) > 0)) {
+                g_autoptr(JournalLine) line = take_line(journal);
+
+                if (line && line->priority <= range->priority && ++n == range->last)
+                        return PLACE_AT;
+        }
+        return r < 0 ? r : seek(journal, which, range, true, read);
+}
+
+/* Returns: the cursor of the last line there is, owned by the caller, or "". */
+static char *find_tail(sd_journal *journal, const JournalLines *which)
+{
+        g_autoptr(JournalLine) line = NULL;
+
+        if (sd_journal_seek_tail(journal) >= 0 && sd_journal_previous(journal) > 0 &&
+                is_since(journal, which))
+                line = take_line(journal);
+        return line ? g_steal_pointer(&line->cursor) : g_strdup("");
+}
+
+/* Reads on from the place. Returns: 0 at the end, 1 when there is more, or negative errno. */
+static int read_on(sd_journal *journal, const JournalLines *which, const JournalRange *range, Place place,
+        unsigned max, size_t size, JournalRead *read)
+{
+        for (unsigned looked_at = 0;; looked_at++) {
+                g_autoptr(JournalLine) line = NULL;
+                int r = place == PLACE_AT ? 1 : sd_journal_next(journal);
+
+                place = PLACE_BETWEEN;
+                if (r <= 0)
+                        return r;
+                if (is_behind(journal, range))
+                        return 0;
+                if (read->lines->len == max || size == 0 || looked_at == LOOK_MAX)
+                        return 1;
                 line = is_since(journal, which) ? take_line(journal) : NULL;
                 if (!line)
                         continue;
-                size += g_bytes_get_size(line->text) + strlen(line->cursor);
-                g_ptr_array_add(lines, line);
+                g_free(read->cursor);
+                read->cursor = g_strdup(line->cursor);
+                if (!is_wanted(journal, range) || line->priority > range->priority)
+                        continue;
+                size -= MIN(size, g_bytes_get_size(line->text) + strlen(line->cursor));
+                g_ptr_array_add(read->lines, g_steal_pointer(&line));
         }
+}
+
+int journal_read(const JournalLines *which, const JournalRange *range, bool or_next, unsigned max,
+        size_t size, JournalRead *ret)
+{
+        g_autoptr(sd_journal) journal = NULL;
+        g_auto(JournalRead) read = {.cursor = g_strdup(range->cursor)};
+        g_autofree char *tail = NULL;
+        int r = open_lines(which, &journal);
+
         if (r < 0)
                 return r;
-        *ret_lines = g_steal_pointer(&lines);
-        *ret_is_end = r == 0;
+        read.lines = g_ptr_array_new_with_free_func((GDestroyNotify)journal_line_free);
+        tail = find_tail(journal, which); /* first: what comes meanwhile is read, or is behind it */
+        r = seek(journal, which, range, or_next, &read);
+        if (r >= 0 && range->last > 0) {
+                if (range->last < UINT64_MAX)
+                        r = seek_last(journal, which, range, &read);
+                if (r >= 0)
+                        r = read_on(journal, which, range, (Place)r, max, size, &read);
+        } else if (r >= 0)
+                r = 0;
+        if (r < 0)
+                return r;
+        if (range->last == 0 || !*read.cursor) {
+                g_free(read.cursor);
+                read.cursor = g_steal_pointer(&tail);
+        }
+        read.is_end = r == 0;
+        *ret = read;
+        read = (JournalRead){};
         return 0;
+}
+
+bool journal_has(const JournalLines *which, const char *cursor)
+{
+        g_auto(JournalRead) none = {};
+        JournalRange range = JOURNAL_ALL;
+
+        range.cursor = cursor;
+        return journal_read(which, &range, false, 0, 0, &none) >= 0;
 }
 
 static void reverse(GPtrArray *array)

@@ -28,12 +28,33 @@ typedef struct JournalLine {
 } JournalLine;
 JournalLine *journal_line_new(uint64_t time, uint32_t priority, GBytes *text, char *cursor); /* takes both */
 void journal_line_free(JournalLine *line);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(JournalLine, journal_line_free)
 
-/* Reads on behind the cursor, from the first line when it is "": at most `max` lines and about 1 MiB.
- * Returns: 0, an array of JournalLine, and whether there are no more by now; -ESTALE when none of these lines
- * has this cursor (any more), or another negative errno. */
-int journal_read(
-        const JournalLines *which, const char *cursor, unsigned max, GPtrArray **ret_lines, bool *ret_is_end);
+/* Which of these lines are wanted now. */
+typedef struct JournalRange {
+        const char *cursor;    /* those behind this line; "": from the first one on */
+        uint64_t since, until; /* microseconds, CLOCK_REALTIME */
+        uint64_t last;         /* of all these so many, the last ones */
+        uint32_t priority;     /* this one and more urgent ones */
+} JournalRange;
+#define JOURNAL_ALL ((JournalRange){"", 0, UINT64_MAX, UINT64_MAX, 7})
+
+typedef struct JournalRead {
+        GPtrArray *lines; /* JournalLine */
+        char *cursor;     /* of the last line that was looked at, wanted or not; reading goes on behind it */
+        bool is_end;      /* there are no more by now */
+        bool is_gap;      /* the line to read on behind is gone, and others may be with it */
+} JournalRead;
+void journal_read_clear(JournalRead *read);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(JournalRead, journal_read_clear)
+
+/* Reads at most `max` lines, and no more when they are `size` bytes with their cursors. `or_next`: when the
+ * cursor's line is gone, reads on at the first line behind it that is there.
+ * Returns: 0; -ESTALE when none of these lines has this cursor (any more), or another negative errno. */
+int journal_read(const JournalLines *which, const JournalRange *range, bool or_next, unsigned max,
+        size_t size, JournalRead *ret);
+/* Whether one of these lines has this cursor. */
+bool journal_has(const JournalLines *which, const char *cursor);
 /* Reads the last whole lines that make up at most `size` bytes, newlines counted. */
 int journal_read_tail(const JournalLines *which, size_t size, GPtrArray **ret_lines);
 
