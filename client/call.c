@@ -8,29 +8,37 @@
  * the call of a mount unit waits for the disk. */
 #define CALL_TIMEOUT_USEC (2 * 60 * UINT64_C(1000000))
 
-static int call_new(
-        l4h_host *host, const ObjectType *type, const char *name, const char *member, sd_bus_message **ret)
-{
-        _cleanup_free_ char *path = NULL;
-        int r = object_path(type, name, &path);
-        if (r < 0)
-                return r;
-        return sd_bus_message_new_method_call(host->bus, ret, HOST_BUS_NAME, path, type->interface, member);
-}
-
-static int call_append_options(l4h_host *host, sd_bus_message *m, const CallArguments *arguments)
+static int call_append_options(l4h_host *host, sd_bus_message *m, const Call *call)
 {
         int r = sd_bus_message_open_container(m, 'a', "{sv}");
-        if (r >= 0 && arguments->settings)
-                r = settings_append(arguments->settings, m);
-        if (r >= 0 && arguments->replaces)
+        if (r >= 0 && call->settings)
+                r = settings_append(call->settings, m);
+        if (r >= 0 && call->replaces)
                 r = sd_bus_message_append(m, "{sv}", HOST_OPTION_REPLACE, "b", 1);
-        if (r >= 0 && arguments->file_name)
-                r = sd_bus_message_append(m, "{sv}", HOST_OPTION_FILE_NAME, "s", arguments->file_name);
+        if (r >= 0 && call->file_name)
+                r = sd_bus_message_append(m, "{sv}", HOST_OPTION_FILE_NAME, "s", call->file_name);
         if (r >= 0 && host->on_behalf_of)
                 r = sd_bus_message_append(m, "{sv}", HOST_OPTION_ON_BEHALF_OF, "s", host->on_behalf_of);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
+        return r;
+}
+
+static int call_append(l4h_host *host, sd_bus_message *m, const Call *call)
+{
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < 2 && call->strings[i]; i++)
+                r = sd_bus_message_append(m, "s", call->strings[i]);
+        if (r >= 0 && call->fd)
+                r = sd_bus_message_append(m, "h", *call->fd);
+        if (r >= 0 && call->number)
+                r = sd_bus_message_append(m, "t", *call->number);
+        if (r >= 0 && call->max)
+                r = sd_bus_message_append(m, "u", *call->max);
+        if (r >= 0 && call->calls)
+                r = calls_append(call->calls, call->n_calls, m);
+        if (r >= 0 && call->has_options)
+                r = call_append_options(host, m, call);
         return r;
 }
 
@@ -39,144 +47,123 @@ static int fail_build(l4h_host *host, int r)
         /* sd-bus refuses nothing else of what gets here. */
         if (r == -EINVAL)
                 return host_fail(host, r, "Names, settings and texts must be valid UTF-8 without NUL bytes.");
+        if (r == -EOPNOTSUPP)
+                return host_fail(
+                        host, r, "No file can be handed over this connection; do it on the host itself.");
         return host_fail(host, r, "The call cannot be put together: %s.", strerror(-r));
 }
 
-int call_send(l4h_host *host, sd_bus_message *m, sd_bus_message **ret_reply)
+static int call_new(l4h_host *host, const Call *call, sd_bus_message **ret)
 {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_free_ char *path = NULL;
+        int r = object_path(call->type, call->name, &path);
+        if (r >= 0)
+                r = sd_bus_message_new_method_call(host->bus, &m, HOST_BUS_NAME, path,
+                        call->interface ? call->interface : call->type->interface, call->member);
+        if (r >= 0)
+                r = sd_bus_message_set_allow_interactive_authorization(m, host->is_interactive);
+        if (r >= 0)
+                r = call_append(host, m, call);
+        if (r < 0)
+                return fail_build(host, r);
+        *ret = m;
+        m = NULL;
+        return 0;
+}
+
+static void done_tell(Handler handler, l4h_host *host, int r, const void *value, void *userdata)
+{
+        ((l4h_done_handler)handler)(host, r, userdata);
+}
+
+const AnswerType answer_done = {.tell = done_tell};
+
+int call_wait(l4h_host *host, const Call *call, const AnswerType *answer, void *ret)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         sd_bus_error_free(&host->error);
-        int r = sd_bus_message_set_allow_interactive_authorization(m, host->is_interactive);
+        int r = call_new(host, call, &m);
         if (r < 0)
-                return fail_build(host, r);
-        r = sd_bus_call(host->bus, m, CALL_TIMEOUT_USEC, &host->error, ret_reply);
-        if (r >= 0)
-                return 0;
+                return r;
+        r = sd_bus_call(host->bus, m, CALL_TIMEOUT_USEC, &error, &reply);
+        if (r < 0)
+                return host_fail_call(host, m, &error);
 
-        if (l4h_error_is_unreachable(host)) {
+        Value value = {0};
+        if (answer->read)
+                r = answer->read(reply, &value);
+        if (r < 0)
+                return host_fail_reply(host, r);
+        if (ret)
+                memcpy(ret, &value, answer->size);
+        else if (answer->done)
+                answer->done(&value);
+        return 0;
+}
+
+/* What an asynchronous call must know when it is answered. */
+typedef struct Pending {
+        const AnswerType *answer;
+        sd_bus_message *call;
+} Pending;
+
+static void pending_free(void *state)
+{
+        Pending *pending = state;
+        sd_bus_message_unref(pending->call);
+        free(pending);
+}
+
+static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+        l4h_slot *slot = l4h_slot_ref(userdata);
+        l4h_host *host = l4h_ref(slot->host);
+        const Pending *pending = slot->state;
+        const AnswerType *answer = pending->answer;
+        Value value = {0};
+        int r = 0;
+
+        sd_bus_error_free(&host->error);
+        if (sd_bus_message_is_method_error(reply, NULL)) {
+                r = host_fail_call(host, pending->call, sd_bus_message_get_error(reply));
+        } else if (answer->read) {
+                r = answer->read(reply, &value);
+                if (r < 0)
+                        (void)host_fail_reply(host, r);
+        }
+        slot_end(slot);
+        answer->tell(slot->handler, host, r < 0 ? r : 0, &value, slot->userdata);
+        if (r >= 0 && answer->done)
+                answer->done(&value);
+        l4h_slot_unref(slot);
+        l4h_unref(host);
+        return 0;
+}
+
+int call_begin(l4h_host *host, const Call *call, const AnswerType *answer, Handler handler, void *userdata,
+        l4h_slot **ret_slot)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        sd_bus_error_free(&host->error);
+        int r = call_new(host, call, &m);
+        if (r < 0)
+                return r;
+
+        Pending *pending = calloc(1, sizeof *pending);
+        _cleanup_(slot_unrefp) l4h_slot *slot = NULL;
+        r = slot_new(host, handler, userdata, pending, pending_free, &slot);
+        if (r < 0)
+                return r;
+        *pending = (Pending){answer, sd_bus_message_ref(m)};
+        r = sd_bus_call_async(host->bus, &slot->bus_slots[0], m, on_answer, slot, CALL_TIMEOUT_USEC);
+        if (r < 0) {
                 _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-                (void)sd_bus_error_move(&error, &host->error);
-                (void)sd_bus_error_setf(
-                        &host->error, error.name, "Cannot reach left4me-hostd: %s", error.message);
+                (void)sd_bus_error_set_errno(&error, r);
+                return host_fail_call(host, m, &error);
         }
-        return r;
-}
-
-int call_change(l4h_host *host, const ObjectType *type, const char *name, const char *member,
-        const CallArguments *arguments, sd_bus_message **ret_reply)
-{
-        static const CallArguments no_arguments = {0};
-        if (!arguments)
-                arguments = &no_arguments;
-
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = call_new(host, type, name, member, &m);
-        for (size_t i = 0; r >= 0 && i < 2 && arguments->strings[i]; i++)
-                r = sd_bus_message_append(m, "s", arguments->strings[i]);
-        if (r >= 0 && arguments->fd)
-                r = sd_bus_message_append(m, "h", *arguments->fd);
-        if (r >= 0 && arguments->number)
-                r = sd_bus_message_append(m, "t", *arguments->number);
-        if (r >= 0)
-                r = call_append_options(host, m, arguments);
-        if (r < 0)
-                return fail_build(host, r);
-        return call_send(host, m, ret_reply);
-}
-
-int call_queue(l4h_host *host, const ObjectType *type, const char *name, const char *member,
-        const CallArguments *arguments, uint64_t *ret_job)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = call_change(host, type, name, member, arguments, &reply);
-        if (r < 0)
-                return r;
-
-        const char *path;
-        uint64_t job;
-        r = sd_bus_message_read(reply, "o", &path);
-        if (r >= 0)
-                r = path_get_job(path, &job);
-        if (r < 0)
-                return host_fail_reply(host, r);
-        if (ret_job)
-                *ret_job = job;
+        slot_give(slot, ret_slot);
+        slot = NULL;
         return 0;
-}
-
-int call_get_text(l4h_host *host, const ObjectType *type, const char *name, const char *member, char **ret)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        int r = call_new(host, type, name, member, &m);
-        if (r < 0)
-                return fail_build(host, r);
-        r = call_send(host, m, &reply);
-        if (r < 0)
-                return r;
-
-        const char *text;
-        r = sd_bus_message_read(reply, "s", &text);
-        if (r < 0)
-                return host_fail_reply(host, r);
-        char *copy = strdup(text);
-        if (!copy)
-                return host_fail_reply(host, -ENOMEM);
-        *ret = copy;
-        return 0;
-}
-
-int call_read_log(l4h_host *host, const ObjectType *type, const char *name, const char *cursor, uint32_t max,
-        l4h_log **ret)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        int r = call_new(host, type, name, HOST_MEMBER_ReadLog, &m);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "su", cursor, max);
-        if (r < 0)
-                return fail_build(host, r);
-        r = call_send(host, m, &reply);
-        if (r < 0)
-                return r;
-        r = log_read(reply, ret);
-        return r < 0 ? host_fail_reply(host, r) : 0;
-}
-
-/* Has the manager say where the object is: it has the better sentence for one that is not there. */
-static int call_locate(l4h_host *host, const ObjectType *type, const char *name, sd_bus_message **ret_reply)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = call_new(host, &manager_type, NULL, type->getter, &m);
-        if (r >= 0 && type == &job_type)
-                r = sd_bus_message_append(m, "t", (uint64_t)strtoull(name, NULL, 10));
-        else if (r >= 0)
-                r = sd_bus_message_append(m, "s", name);
-        if (r < 0)
-                return fail_build(host, r);
-        return call_send(host, m, ret_reply);
-}
-
-int call_find(l4h_host *host, const ObjectType *type, const char *name, void **ret)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL, *location = NULL;
-        const char *path = HOST_PATH;
-        int r;
-        if (type->getter) {
-                r = call_locate(host, type, name, &location);
-                if (r < 0)
-                        return r;
-                r = sd_bus_message_read(location, "o", &path);
-                if (r < 0)
-                        return host_fail_reply(host, r);
-        }
-
-        r = sd_bus_message_new_method_call(
-                host->bus, &m, HOST_BUS_NAME, path, "org.freedesktop.DBus.Properties", "GetAll");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", type->interface);
-        if (r < 0)
-                return fail_build(host, r);
-        r = call_send(host, m, &reply);
-        if (r < 0)
-                return r;
-        r = object_read(type, reply, ret);
-        return r < 0 ? host_fail_reply(host, r) : 0;
 }

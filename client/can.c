@@ -29,48 +29,72 @@ const char *const *l4h_kind_get_methods(l4h_kind kind)
         return kinds[kind].methods;
 }
 
-static int call_append(sd_bus_message *m, const l4h_call *call)
+int calls_append(const l4h_call *calls, size_t n_calls, sd_bus_message *m)
 {
-        _cleanup_free_ char *path = NULL;
-        int r = object_path(kinds[call->kind].type, call->name, &path);
-        return r < 0 ? r : sd_bus_message_append(m, "(os)", path, call->method);
+        int r = sd_bus_message_open_container(m, 'a', "(os)");
+        for (size_t i = 0; r >= 0 && i < n_calls; i++) {
+                _cleanup_free_ char *path = NULL;
+                r = object_path(kinds[calls[i].kind].type, calls[i].name, &path);
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "(os)", path, calls[i].method);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int answers_read(sd_bus_message *reply, size_t n, l4h_answer *answers)
+static l4h_answer answer_from(const char *word)
 {
-        int r = sd_bus_message_enter_container(reply, 'a', "s");
-        for (size_t i = 0; r >= 0 && i < n; i++) {
-                const char *word;
-                r = sd_bus_message_read_basic(reply, 's', &word);
-                if (r == 0)
-                        r = -EBADMSG;
-                if (r > 0)
-                        answers[i] = strcmp(word, HOST_CAN_YES) == 0         ? L4H_YES
-                                     : strcmp(word, HOST_CAN_CHALLENGE) == 0 ? L4H_CHALLENGE
-                                                                             : L4H_NO;
-        }
-        return r;
+        return strcmp(word, HOST_CAN_YES) == 0         ? L4H_YES
+               : strcmp(word, HOST_CAN_CHALLENGE) == 0 ? L4H_CHALLENGE
+                                                       : L4H_NO;
 }
+
+static int answers_read(sd_bus_message *m, void *value)
+{
+        _cleanup_(strings_freep) char **words = NULL;
+        int r = sd_bus_message_read_strv(m, &words);
+        if (r < 0)
+                return r;
+        size_t n = 0;
+        while (words && words[n])
+                n++;
+        l4h_answer *answers = calloc(n + 1, sizeof *answers); /* also when there are none */
+        if (!answers)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                answers[i] = answer_from(words[i]);
+        *(Answers *)value = (Answers){answers, n};
+        return 0;
+}
+
+static void answers_done(void *value)
+{
+        free(((Answers *)value)->items);
+}
+
+static void answers_tell(Handler handler, l4h_host *host, int r, const void *value, void *userdata)
+{
+        const Answers *answers = value;
+        ((l4h_answers_handler)handler)(host, r, answers->items, answers->n, userdata);
+}
+
+static const AnswerType answer_answers = {sizeof(Answers), answers_read, answers_done, answers_tell};
+
+#define CALL_CAN(calls_, n) CALL_READ(manager, NULL, Can, .calls = (calls_), .n_calls = (n))
+DEFINE_CALL_ASYNC(
+        l4h_can, answers, CALL_CAN(calls, n_calls), l4h_host *host, const l4h_call *calls, size_t n_calls)
 
 static int can_ask(l4h_host *host, const l4h_call *calls, size_t n_calls, l4h_answer *ret_answers)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        int r = sd_bus_message_new_method_call(
-                host->bus, &m, HOST_BUS_NAME, HOST_PATH, HOST_IFACE_MANAGER, HOST_MEMBER_Can);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "(os)");
-        for (size_t i = 0; r >= 0 && i < n_calls; i++)
-                r = call_append(m, &calls[i]);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        if (r < 0)
-                return host_fail(host, r, "The calls to ask about cannot be put together: %s.", strerror(-r));
-
-        r = call_send(host, m, &reply);
+        Answers answers;
+        int r = call_wait(host, &CALL_CAN(calls, n_calls), &answer_answers, &answers);
         if (r < 0)
                 return r;
-        r = answers_read(reply, n_calls, ret_answers);
-        return r < 0 ? host_fail_reply(host, r) : 0;
+        if (answers.n == n_calls)
+                memcpy(ret_answers, answers.items, n_calls * sizeof *ret_answers);
+        else
+                r = host_fail_reply(host, -EBADMSG);
+        answers_done(&answers);
+        return r;
 }
 
 int l4h_can(l4h_host *host, const l4h_call *calls, size_t n_calls, l4h_answer *ret_answers)

@@ -68,12 +68,13 @@ static void layers_done(void *field)
         free(layers->items);
 }
 
-static const FieldType field_layers = {"a(ot)", layers_read, layers_done};
+static const FieldType field_layers = {"a(ot)", sizeof(Layers), layers_read, layers_done};
 
 const ObjectType instance_type = {
         .interface = HOST_IFACE_INSTANCE,
         .prefix = HOST_INSTANCE_PREFIX,
-        .getter = HOST_MEMBER_GetInstance,
+        .noun = "instance",
+        .missing = HOST_ERROR_NO_SUCH_INSTANCE,
         .size = sizeof(struct l4h_instance),
         .fields =
                 (const Field[]){
@@ -100,73 +101,29 @@ const ObjectType instance_type = {
                 },
 };
 
-int l4h_instance_create(l4h_host *host, const char *name, const l4h_settings *settings)
-{
-        const CallArguments arguments = {.strings = {name}, .settings = settings};
-        return call_change(host, &manager_type, NULL, HOST_MEMBER_CreateInstance, &arguments, NULL);
-}
-
-int l4h_instance_configure(l4h_host *host, const char *name, const l4h_settings *settings)
-{
-        const CallArguments arguments = {.settings = settings};
-        return call_change(host, &instance_type, name, HOST_MEMBER_Configure, &arguments, NULL);
-}
-
-int l4h_instance_start(l4h_host *host, const char *name)
-{
-        return call_change(host, &instance_type, name, HOST_MEMBER_Start, NULL, NULL);
-}
-
-int l4h_instance_stop(l4h_host *host, const char *name)
-{
-        return call_change(host, &instance_type, name, HOST_MEMBER_Stop, NULL, NULL);
-}
-
-int l4h_instance_restart(l4h_host *host, const char *name)
-{
-        return call_change(host, &instance_type, name, HOST_MEMBER_Restart, NULL, NULL);
-}
-
-int l4h_instance_mount(l4h_host *host, const char *name)
-{
-        return call_change(host, &instance_type, name, HOST_MEMBER_Mount, NULL, NULL);
-}
-
-int l4h_instance_unmount(l4h_host *host, const char *name)
-{
-        return call_change(host, &instance_type, name, HOST_MEMBER_Unmount, NULL, NULL);
-}
-
-int l4h_instance_set_config(l4h_host *host, const char *name, const char *text)
-{
-        const CallArguments arguments = {.strings = {text}};
-        return call_change(host, &instance_type, name, HOST_MEMBER_SetConfig, &arguments, NULL);
-}
-
-int l4h_instance_get_config(l4h_host *host, const char *name, char **ret)
-{
-        return call_get_text(host, &instance_type, name, HOST_MEMBER_GetConfig, ret);
-}
-
-int l4h_instance_reset(l4h_host *host, const char *name, uint64_t *ret_job)
-{
-        return call_queue(host, &instance_type, name, HOST_MEMBER_Reset, NULL, ret_job);
-}
-
-int l4h_instance_delete(l4h_host *host, const char *name, uint64_t *ret_job)
-{
-        return call_queue(host, &instance_type, name, HOST_MEMBER_Delete, NULL, ret_job);
-}
-
-int l4h_instance_read_log(l4h_host *host, const char *name, const char *cursor, uint32_t max, l4h_log **ret)
-{
-        return call_read_log(host, &instance_type, name, cursor, max, ret);
-}
-
-int l4h_instance_find(l4h_host *host, const char *name, l4h_instance **ret)
-{
-        return call_find(host, &instance_type, name, (void **)ret);
-}
+DEFINE_CALL(l4h_instance_create,
+        CALL_CHANGE(manager, NULL, CreateInstance, .strings = {name}, .settings = settings), l4h_host *host,
+        const char *name, const l4h_settings *settings)
+DEFINE_CALL(l4h_instance_configure, CALL_CHANGE(instance, name, Configure, .settings = settings),
+        l4h_host *host, const char *name, const l4h_settings *settings)
+DEFINE_CALL(l4h_instance_start, CALL_CHANGE(instance, name, Start), l4h_host *host, const char *name)
+DEFINE_CALL(l4h_instance_stop, CALL_CHANGE(instance, name, Stop), l4h_host *host, const char *name)
+DEFINE_CALL(l4h_instance_restart, CALL_CHANGE(instance, name, Restart), l4h_host *host, const char *name)
+DEFINE_CALL(l4h_instance_mount, CALL_CHANGE(instance, name, Mount), l4h_host *host, const char *name)
+DEFINE_CALL(l4h_instance_unmount, CALL_CHANGE(instance, name, Unmount), l4h_host *host, const char *name)
+DEFINE_CALL(l4h_instance_set_config, CALL_CHANGE(instance, name, SetConfig, .strings = {text}),
+        l4h_host *host, const char *name, const char *text)
+DEFINE_CALL_RETURNING(l4h_instance_get_config, text, char *, CALL_READ(instance, name, GetConfig),
+        l4h_host *host, const char *name)
+DEFINE_CALL_RETURNING(l4h_instance_reset, queued, uint64_t, CALL_CHANGE(instance, name, Reset),
+        l4h_host *host, const char *name)
+DEFINE_CALL_RETURNING(l4h_instance_delete, queued, uint64_t, CALL_CHANGE(instance, name, Delete),
+        l4h_host *host, const char *name)
+DEFINE_CALL_RETURNING(l4h_instance_find, instance, l4h_instance *, CALL_FIND(instance, name), l4h_host *host,
+        const char *name)
+DEFINE_CALL_RETURNING(l4h_instance_read_log, log, l4h_log *,
+        CALL_READ(instance, name, ReadLog, .strings = {cursor}, .max = &max), l4h_host *host,
+        const char *name, const char *cursor, uint32_t max)
 
 size_t l4h_instance_count_layers(const l4h_instance *instance)
 {
@@ -188,7 +145,7 @@ pid_t l4h_instance_get_main_pid(const l4h_instance *instance)
         return (pid_t)instance->main_pid;
 }
 
-DEFINE_OBJECT_REF(instance)
+DEFINE_OBJECT(instance)
 DEFINE_STRING_GETTER(instance, name)
 DEFINE_STRING_GETTER(instance, description)
 DEFINE_GETTER(instance, get, uint16_t, port)

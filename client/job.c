@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Jobs: calls, their properties, and waiting for their end. */
+/* Jobs: calls, and their properties. */
 #include "internal.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -68,13 +68,14 @@ static void uids_done(void *field)
         free(((Uids *)field)->items);
 }
 
-static const FieldType field_subject = {"o", subject_read, subject_done};
-static const FieldType field_uids = {"au", uids_read, uids_done};
+static const FieldType field_subject = {"o", sizeof(Subject), subject_read, subject_done};
+static const FieldType field_uids = {"au", sizeof(Uids), uids_read, uids_done};
 
 const ObjectType job_type = {
         .interface = HOST_IFACE_JOB,
         .prefix = HOST_JOB_PREFIX,
-        .getter = HOST_MEMBER_GetJob,
+        .noun = "job",
+        .missing = HOST_ERROR_NO_SUCH_JOB,
         .size = sizeof(struct l4h_job),
         .fields =
                 (const Field[]){
@@ -96,82 +97,17 @@ const ObjectType job_type = {
                 },
 };
 
-typedef char JobName[21]; /* 2^64 - 1 in decimal */
-
-static const char *job_name(JobName name, uint64_t id)
+const char *job_name(JobName name, uint64_t id)
 {
         (void)snprintf(name, sizeof(JobName), "%" PRIu64, id);
         return name;
 }
 
-int l4h_job_find(l4h_host *host, uint64_t id, l4h_job **ret)
-{
-        JobName name;
-        return call_find(host, &job_type, job_name(name, id), (void **)ret);
-}
-
-int l4h_job_read_log(l4h_host *host, uint64_t id, const char *cursor, uint32_t max, l4h_log **ret)
-{
-        JobName name;
-        return call_read_log(host, &job_type, job_name(name, id), cursor, max, ret);
-}
-
-int l4h_job_cancel(l4h_host *host, uint64_t id)
-{
-        JobName name;
-        return call_change(host, &job_type, job_name(name, id), HOST_MEMBER_Cancel, NULL, NULL);
-}
-
-static int match_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
-{
-        *(bool *)userdata = true;
-        return 0;
-}
-
-/* Has `*changed` set whenever the job's properties may be others: it says so itself, or the service went or
- * came back and may have found out in between. */
-static int job_watch(
-        l4h_host *host, uint64_t id, bool *changed, sd_bus_slot **ret_properties, sd_bus_slot **ret_owner)
-{
-        JobName name;
-        _cleanup_free_ char *path = NULL;
-        int r = object_path(&job_type, job_name(name, id), &path);
-        if (r >= 0)
-                r = sd_bus_match_signal(host->bus, ret_properties, HOST_BUS_NAME, path,
-                        "org.freedesktop.DBus.Properties", "PropertiesChanged", match_changed, changed);
-        if (r >= 0)
-                r = sd_bus_add_match(host->bus, ret_owner,
-                        "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
-                        "member='NameOwnerChanged',arg0='" HOST_BUS_NAME "'",
-                        match_changed, changed);
-        return r;
-}
-
-int l4h_job_wait(l4h_host *host, uint64_t id, l4h_job **ret)
-{
-        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *properties = NULL, *owner = NULL;
-        bool changed = true;
-        int r = job_watch(host, id, &changed, &properties, &owner);
-
-        while (r >= 0) {
-                if (changed) {
-                        changed = false;
-                        l4h_job *job = NULL;
-                        r = l4h_job_find(host, id, &job);
-                        if (r < 0)
-                                return r;
-                        if (l4h_job_is_finished(job)) {
-                                *ret = job;
-                                return 0;
-                        }
-                        l4h_job_unref(job);
-                }
-                r = sd_bus_process(host->bus, NULL);
-                if (r == 0)
-                        r = sd_bus_wait(host->bus, UINT64_MAX);
-        }
-        return host_fail(host, r, "Waiting for job %" PRIu64 " failed: %s.", id, strerror(-r));
-}
+DEFINE_CALL(l4h_job_cancel, CALL_CHANGE(job, JOB_NAME(id), Cancel), l4h_host *host, uint64_t id)
+DEFINE_CALL_RETURNING(l4h_job_find, job, l4h_job *, CALL_FIND(job, JOB_NAME(id)), l4h_host *host, uint64_t id)
+DEFINE_CALL_RETURNING(l4h_job_read_log, log, l4h_log *,
+        CALL_READ(job, JOB_NAME(id), ReadLog, .strings = {cursor}, .max = &max), l4h_host *host, uint64_t id,
+        const char *cursor, uint32_t max)
 
 const char *l4h_job_get_instance(const l4h_job *job)
 {
@@ -199,7 +135,7 @@ size_t l4h_job_get_requesters(const l4h_job *job, const uint32_t **ret)
         return job->requesters.n;
 }
 
-DEFINE_OBJECT_REF(job)
+DEFINE_OBJECT(job)
 DEFINE_GETTER(job, get, uint64_t, id)
 DEFINE_STRING_GETTER(job, kind)
 DEFINE_STRING_GETTER(job, state)

@@ -11,7 +11,16 @@
  * - `ret` parameters are written only on success. Unless a comment says otherwise no argument may be NULL.
  * - The *_unref() functions take NULL and return NULL.
  * - Times are microseconds since the epoch (CLOCK_REALTIME), 0 for "not yet" or "never"; sizes are bytes.
- * - Functions wait for the answer. An l4h_host and what comes from it belong to one thread at a time. */
+ * - Functions whose name has a second form with `_async` at its end wait for the answer; the second form does
+ * not. It takes the same but for what is returned, then a handler that is called when the answer is there, by
+ * the sd-event loop that the connection is attached to, and never before the function has returned. Handlers
+ * get 0 and what the first form gives in `ret`, theirs until they return (take a reference, or a copy, to
+ * keep it), or a negative errno; l4h_error_message() then has the sentence. `*ret_slot` is what is under way,
+ * owned by the caller; giving up the last reference cancels it: the handler is not called then, but the
+ * service may have done already what was asked. `ret_slot` may be NULL: it is then under way until it is
+ * answered or the connection is closed. A slot holds the connection, and a handler may do with either what it
+ * likes. Returns: 0, or a negative errno when the call could not be sent.
+ * - An l4h_host and what comes from it belong to one thread at a time. */
 #ifndef LEFT4ME_HOST_H
 #define LEFT4ME_HOST_H
 
@@ -26,6 +35,7 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
+struct sd_event;                          /* see sd-event(3) */
 typedef struct l4h_host l4h_host;         /* a connection to the service */
 typedef struct l4h_settings l4h_settings; /* properties to be set by a create or configure call */
 typedef struct l4h_manager
@@ -35,6 +45,26 @@ typedef struct l4h_overlay l4h_overlay;
 typedef struct l4h_job l4h_job;
 typedef struct l4h_list l4h_list; /* all instances, overlays and jobs */
 typedef struct l4h_log l4h_log;   /* some lines of a log */
+typedef struct l4h_slot l4h_slot; /* an asynchronous call or a watch that is under way */
+
+typedef enum l4h_answer {
+        L4H_NO,
+        L4H_CHALLENGE, /* after authentication */
+        L4H_YES,
+} l4h_answer;
+
+/* Handlers of asynchronous calls. */
+typedef void (*l4h_done_handler)(l4h_host *host, int r, void *userdata);
+typedef void (*l4h_queued_handler)(l4h_host *host, int r, uint64_t job, void *userdata);
+typedef void (*l4h_text_handler)(l4h_host *host, int r, const char *text, void *userdata);
+typedef void (*l4h_manager_handler)(l4h_host *host, int r, l4h_manager *manager, void *userdata);
+typedef void (*l4h_instance_handler)(l4h_host *host, int r, l4h_instance *instance, void *userdata);
+typedef void (*l4h_overlay_handler)(l4h_host *host, int r, l4h_overlay *overlay, void *userdata);
+typedef void (*l4h_job_handler)(l4h_host *host, int r, l4h_job *job, void *userdata);
+typedef void (*l4h_list_handler)(l4h_host *host, int r, l4h_list *list, void *userdata);
+typedef void (*l4h_log_handler)(l4h_host *host, int r, l4h_log *log, void *userdata);
+typedef void (*l4h_answers_handler)(
+        l4h_host *host, int r, const l4h_answer *answers, size_t n, void *userdata);
 
 /* ---- The connection ---- */
 
@@ -42,8 +72,19 @@ typedef struct l4h_log l4h_log;   /* some lines of a log */
  * first call. Returns: 0 and a connection owned by the caller, or a negative errno; without a connection
  * there is no sentence. */
 int l4h_open_system(l4h_host **ret);
+/* The same on another machine, by ssh(1): `address` is [user@]host[:port]. What may be done there is what
+ * that user may do, who needs no password to log in. The machine is reached by the first call; what ssh says
+ * is on standard error. Files cannot be handed over: imports fail with -EOPNOTSUPP. */
+int l4h_open_remote(const char *address, l4h_host **ret);
+/* The same in a container that systemd-machined knows; for root alone. */
+int l4h_open_machine(const char *name, l4h_host **ret);
 l4h_host *l4h_ref(l4h_host *host);
 l4h_host *l4h_unref(l4h_host *host);
+
+/* Has an event loop, see sd-event(3), carry asynchronous calls and watches; NULL: the thread's default one.
+ * Returns: 0 or a negative errno. */
+int l4h_attach_event(l4h_host *host, struct sd_event *event);
+void l4h_detach_event(l4h_host *host);
 
 /* Whether the service may have the user asked for a password; calls then wait two minutes for that. Off at
  * first. On a terminal somebody must answer: see pkttyagent(1). */
@@ -62,6 +103,12 @@ const char *l4h_error_name(const l4h_host *host);
 /* Whether the last call that failed did so because the service could not be reached, rather than by its
  * answer. */
 bool l4h_error_is_unreachable(const l4h_host *host);
+
+/* ---- What is under way ---- */
+
+l4h_slot *l4h_slot_ref(l4h_slot *slot);
+/* Cancels what is under way when nobody else has a reference. */
+l4h_slot *l4h_slot_unref(l4h_slot *slot);
 
 /* ---- Settings ---- */
 
@@ -91,9 +138,11 @@ int l4h_settings_set_keep_generations(l4h_settings *settings, uint32_t n);
 
 /* Returns: 0 and the host's properties, owned by the caller, or a negative errno. */
 int l4h_manager_find(l4h_host *host, l4h_manager **ret);
+int l4h_manager_find_async(l4h_host *host, l4h_manager_handler handler, void *userdata, l4h_slot **ret_slot);
 /* Has the service read host.conf again. Returns: 0 or a negative errno, -EINVAL when the file is not valid.
  */
 int l4h_manager_reload(l4h_host *host);
+int l4h_manager_reload_async(l4h_host *host, l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
 
 l4h_manager *l4h_manager_ref(l4h_manager *manager);
 l4h_manager *l4h_manager_unref(l4h_manager *manager);
@@ -122,6 +171,7 @@ uint64_t l4h_manager_get_keep_free(const l4h_manager *manager);
 
 /* Reads all objects with one call. Returns: 0 and a list owned by the caller, or a negative errno. */
 int l4h_list_new(l4h_host *host, l4h_list **ret);
+int l4h_list_new_async(l4h_host *host, l4h_list_handler handler, void *userdata, l4h_slot **ret_slot);
 l4h_list *l4h_list_ref(l4h_list *list);
 l4h_list *l4h_list_unref(l4h_list *list);
 
@@ -139,27 +189,51 @@ l4h_job *l4h_list_get_job(const l4h_list *list, size_t index);
 
 /* Makes an instance. `settings` may be NULL. Returns: 0 or a negative errno. */
 int l4h_instance_create(l4h_host *host, const char *name, const l4h_settings *settings);
+int l4h_instance_create_async(l4h_host *host, const char *name, const l4h_settings *settings,
+        l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
 int l4h_instance_configure(l4h_host *host, const char *name, const l4h_settings *settings);
+int l4h_instance_configure_async(l4h_host *host, const char *name, const l4h_settings *settings,
+        l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
 
 /* Each returns when it has happened or has failed: 0 or a negative errno, -EINPROGRESS when it goes on. */
 int l4h_instance_start(l4h_host *host, const char *name);
+int l4h_instance_start_async(
+        l4h_host *host, const char *name, l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
 int l4h_instance_stop(l4h_host *host, const char *name);
+int l4h_instance_stop_async(
+        l4h_host *host, const char *name, l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
 int l4h_instance_restart(l4h_host *host, const char *name);
+int l4h_instance_restart_async(
+        l4h_host *host, const char *name, l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
 int l4h_instance_mount(l4h_host *host, const char *name);
+int l4h_instance_mount_async(
+        l4h_host *host, const char *name, l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
 int l4h_instance_unmount(l4h_host *host, const char *name);
+int l4h_instance_unmount_async(
+        l4h_host *host, const char *name, l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
 
 /* `text` is that of server.cfg. Returns: 0 or a negative errno. */
 int l4h_instance_set_config(l4h_host *host, const char *name, const char *text);
+int l4h_instance_set_config_async(l4h_host *host, const char *name, const char *text,
+        l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
 /* Returns: 0 and the text, to be freed with free(3), or a negative errno. */
 int l4h_instance_get_config(l4h_host *host, const char *name, char **ret);
+int l4h_instance_get_config_async(
+        l4h_host *host, const char *name, l4h_text_handler handler, void *userdata, l4h_slot **ret_slot);
 
 /* Queue the job that deletes the files. `ret_job` may be NULL. Returns: 0 and the job's number, or a negative
  * errno. */
 int l4h_instance_reset(l4h_host *host, const char *name, uint64_t *ret_job);
+int l4h_instance_reset_async(
+        l4h_host *host, const char *name, l4h_queued_handler handler, void *userdata, l4h_slot **ret_slot);
 int l4h_instance_delete(l4h_host *host, const char *name, uint64_t *ret_job);
+int l4h_instance_delete_async(
+        l4h_host *host, const char *name, l4h_queued_handler handler, void *userdata, l4h_slot **ret_slot);
 
 /* Returns: 0 and the instance's properties, owned by the caller, or a negative errno. */
 int l4h_instance_find(l4h_host *host, const char *name, l4h_instance **ret);
+int l4h_instance_find_async(
+        l4h_host *host, const char *name, l4h_instance_handler handler, void *userdata, l4h_slot **ret_slot);
 l4h_instance *l4h_instance_ref(l4h_instance *instance);
 l4h_instance *l4h_instance_unref(l4h_instance *instance);
 
@@ -193,30 +267,54 @@ uint64_t l4h_instance_get_layer_generation(const l4h_instance *instance, size_t 
 
 /* Makes an overlay that is built by a script. `settings` may be NULL. Returns: 0 or a negative errno. */
 int l4h_overlay_create_script(l4h_host *host, const char *name, const l4h_settings *settings);
+int l4h_overlay_create_script_async(l4h_host *host, const char *name, const l4h_settings *settings,
+        l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
 /* Makes an overlay whose files are imported. `settings` may be NULL. Returns: 0 or a negative errno. */
 int l4h_overlay_create_files(l4h_host *host, const char *name, const l4h_settings *settings);
+int l4h_overlay_create_files_async(l4h_host *host, const char *name, const l4h_settings *settings,
+        l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
 int l4h_overlay_configure(l4h_host *host, const char *name, const l4h_settings *settings);
+int l4h_overlay_configure_async(l4h_host *host, const char *name, const l4h_settings *settings,
+        l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
 int l4h_overlay_set_script(l4h_host *host, const char *name, const char *text);
+int l4h_overlay_set_script_async(l4h_host *host, const char *name, const char *text, l4h_done_handler handler,
+        void *userdata, l4h_slot **ret_slot);
 /* Returns: 0 and the text, to be freed with free(3), or a negative errno. */
 int l4h_overlay_get_script(l4h_host *host, const char *name, char **ret);
+int l4h_overlay_get_script_async(
+        l4h_host *host, const char *name, l4h_text_handler handler, void *userdata, l4h_slot **ret_slot);
 /* Begins the job that unpacks an archive. `fd` is a regular file, open for reading, and stays the caller's;
  * it is needed no more when this returns. `file_name`: what a VPK is to be called; NULL for other archives.
  * `replaces`: the files that there are do not stay. `ret_job` may be NULL. Returns: 0 and the job's number,
  * or a negative errno, -EBUSY when the job cannot begin now. */
 int l4h_overlay_import(
         l4h_host *host, const char *name, int fd, const char *file_name, bool replaces, uint64_t *ret_job);
+int l4h_overlay_import_async(l4h_host *host, const char *name, int fd, const char *file_name, bool replaces,
+        l4h_queued_handler handler, void *userdata, l4h_slot **ret_slot);
 /* Makes a generation that is kept the current one. Returns: 0 or a negative errno, -ENOENT when it is not
  * kept. */
 int l4h_overlay_revert(l4h_host *host, const char *name, uint64_t generation);
+int l4h_overlay_revert_async(l4h_host *host, const char *name, uint64_t generation, l4h_done_handler handler,
+        void *userdata, l4h_slot **ret_slot);
 /* Makes an empty generation the current one. Returns: 0 or a negative errno. */
 int l4h_overlay_wipe(l4h_host *host, const char *name);
+int l4h_overlay_wipe_async(
+        l4h_host *host, const char *name, l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
 /* Queue a job. `ret_job` may be NULL. Returns: 0 and the job's number, or a negative errno. */
 int l4h_overlay_build(l4h_host *host, const char *name, uint64_t *ret_job);
+int l4h_overlay_build_async(
+        l4h_host *host, const char *name, l4h_queued_handler handler, void *userdata, l4h_slot **ret_slot);
 int l4h_overlay_wipe_cache(l4h_host *host, const char *name, uint64_t *ret_job);
+int l4h_overlay_wipe_cache_async(
+        l4h_host *host, const char *name, l4h_queued_handler handler, void *userdata, l4h_slot **ret_slot);
 int l4h_overlay_delete(l4h_host *host, const char *name, uint64_t *ret_job);
+int l4h_overlay_delete_async(
+        l4h_host *host, const char *name, l4h_queued_handler handler, void *userdata, l4h_slot **ret_slot);
 
 /* Returns: 0 and the overlay's properties, owned by the caller, or a negative errno. */
 int l4h_overlay_find(l4h_host *host, const char *name, l4h_overlay **ret);
+int l4h_overlay_find_async(
+        l4h_host *host, const char *name, l4h_overlay_handler handler, void *userdata, l4h_slot **ret_slot);
 l4h_overlay *l4h_overlay_ref(l4h_overlay *overlay);
 l4h_overlay *l4h_overlay_unref(l4h_overlay *overlay);
 
@@ -252,13 +350,20 @@ l4h_generation l4h_overlay_get_generation_at(const l4h_overlay *overlay, size_t 
 /* ---- Jobs ---- */
 
 int l4h_job_cancel(l4h_host *host, uint64_t id);
-/* Waits until the job is over, however long that takes; the service may be restarted meanwhile.
+int l4h_job_cancel_async(
+        l4h_host *host, uint64_t id, l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
+/* Waits until the job is over, however long that takes; the service may be restarted meanwhile. The form that
+ * waits has the handlers of what else is under way called, and fails with -EBUSY in a handler.
  * Returns: 0 and the job as it ended (see l4h_job_is_successful()), owned by the caller, or a negative errno.
  */
 int l4h_job_wait(l4h_host *host, uint64_t id, l4h_job **ret);
+int l4h_job_wait_async(
+        l4h_host *host, uint64_t id, l4h_job_handler handler, void *userdata, l4h_slot **ret_slot);
 
 /* Returns: 0 and the job's properties, owned by the caller, or a negative errno. */
 int l4h_job_find(l4h_host *host, uint64_t id, l4h_job **ret);
+int l4h_job_find_async(
+        l4h_host *host, uint64_t id, l4h_job_handler handler, void *userdata, l4h_slot **ret_slot);
 l4h_job *l4h_job_ref(l4h_job *job);
 l4h_job *l4h_job_unref(l4h_job *job);
 
@@ -289,7 +394,11 @@ size_t l4h_job_get_requesters(const l4h_job *job, const uint32_t **ret);
  * "": at most `max` lines, 0 for as many as the service gives at once. Returns: 0 and the lines, owned by the
  * caller, or a negative errno, -ESTALE when there is no line with this cursor (any more). */
 int l4h_instance_read_log(l4h_host *host, const char *name, const char *cursor, uint32_t max, l4h_log **ret);
+int l4h_instance_read_log_async(l4h_host *host, const char *name, const char *cursor, uint32_t max,
+        l4h_log_handler handler, void *userdata, l4h_slot **ret_slot);
 int l4h_job_read_log(l4h_host *host, uint64_t id, const char *cursor, uint32_t max, l4h_log **ret);
+int l4h_job_read_log_async(l4h_host *host, uint64_t id, const char *cursor, uint32_t max,
+        l4h_log_handler handler, void *userdata, l4h_slot **ret_slot);
 l4h_log *l4h_log_ref(l4h_log *log);
 l4h_log *l4h_log_unref(l4h_log *log);
 
@@ -310,12 +419,6 @@ bool l4h_log_is_at_end(const l4h_log *log); /* there were no more lines by then 
 /* ---- Rights ---- */
 
 typedef enum l4h_kind { L4H_MANAGER, L4H_INSTANCE, L4H_OVERLAY, L4H_JOB } l4h_kind;
-typedef enum l4h_answer {
-        L4H_NO,
-        L4H_CHALLENGE, /* after authentication */
-        L4H_YES,
-} l4h_answer;
-
 /* A call that one might want to make. */
 typedef struct l4h_call {
         l4h_kind kind;
@@ -327,9 +430,11 @@ typedef struct l4h_call {
 /* The methods that objects of a kind have. Returns: a static NULL-terminated array. */
 const char *const *l4h_kind_get_methods(l4h_kind kind);
 
-/* Asks what this caller would be told, without a password prompt. Writes one answer for each call.
- * Returns: 0, or a negative errno with the answers undefined. */
+/* Asks what this caller would be told, without a password prompt. Writes one answer for each call; the
+ * asynchronous form takes at most 128. Returns: 0, or a negative errno with the answers undefined. */
 int l4h_can(l4h_host *host, const l4h_call *calls, size_t n_calls, l4h_answer *ret_answers);
+int l4h_can_async(l4h_host *host, const l4h_call *calls, size_t n_calls, l4h_answers_handler handler,
+        void *userdata, l4h_slot **ret_slot);
 
 #pragma GCC visibility pop
 

@@ -53,31 +53,13 @@ static int objects_push(Objects *objects, const ObjectType *type, sd_bus_message
         return r;
 }
 
-/* One sa{sv} of an object. */
-static int interface_read(l4h_list *list, sd_bus_message *m)
+static int list_add(const char *path, const ObjectType *type, sd_bus_message *m, void *userdata)
 {
-        const char *interface;
-        int r = sd_bus_message_read_basic(m, 's', &interface);
-        if (r < 0)
-                return r;
-        for (int kind = 0; kind < N_KINDS; kind++)
-                if (strcmp(interface, list_types[kind]->interface) == 0)
-                        return objects_push(&list->objects[kind], list_types[kind], m);
-        return sd_bus_message_skip(m, "a{sv}");
-}
-
-/* One oa{sa{sv}}. */
-static int managed_object_read(l4h_list *list, sd_bus_message *m)
-{
-        int r = sd_bus_message_skip(m, "o");
-        if (r >= 0)
-                r = sd_bus_message_enter_container(m, 'a', "{sa{sv}}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sa{sv}")) > 0) {
-                r = interface_read(list, m);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(m);
+        l4h_list *list = userdata;
+        int kind = 0;
+        while (list_types[kind] != type)
+                kind++;
+        return objects_push(&list->objects[kind], type, m);
 }
 
 static int instance_compare(const void *a, const void *b)
@@ -108,35 +90,28 @@ static void list_sort(l4h_list *list)
                                 compare[kind]);
 }
 
-int l4h_list_new(l4h_host *host, l4h_list **ret)
+static int list_read(sd_bus_message *m, void *value)
 {
         _cleanup_(list_unrefp) l4h_list *list = calloc(1, sizeof *list);
         if (!list)
-                return host_fail_reply(host, -ENOMEM);
+                return -ENOMEM;
         list->n_ref = 1;
-
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        int r = sd_bus_message_new_method_call(host->bus, &m, HOST_BUS_NAME, HOST_PATH,
-                "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
-        if (r < 0)
-                return host_fail_reply(host, r);
-        r = call_send(host, m, &reply);
+        int r = objects_read(m, list_add, list);
         if (r < 0)
                 return r;
-
-        r = sd_bus_message_enter_container(reply, 'a', "{oa{sa{sv}}}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "oa{sa{sv}}")) > 0) {
-                r = managed_object_read(list, reply);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(reply);
-        }
-        if (r < 0)
-                return host_fail_reply(host, r);
         list_sort(list);
-        *ret = list;
+        *(l4h_list **)value = list;
         list = NULL;
         return 0;
 }
+
+static void list_done(void *value)
+{
+        l4h_list_unref(*(l4h_list **)value);
+}
+
+DEFINE_ANSWER(list, l4h_list *, list_read, list_done)
+DEFINE_CALL_RETURNING(l4h_list_new, list, l4h_list *, CALL_LIST, l4h_host *host)
 
 #define DEFINE_LIST(noun, nouns, kind)                                                                       \
         size_t l4h_list_count_##nouns(const l4h_list *list)                                                  \

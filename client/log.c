@@ -61,7 +61,7 @@ static int lines_read(sd_bus_message *m, l4h_log *log)
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-int log_read(sd_bus_message *m, l4h_log **ret)
+static int log_read(sd_bus_message *m, void *value)
 {
         l4h_log *log = calloc(1, sizeof *log);
         if (!log)
@@ -77,9 +77,16 @@ int log_read(sd_bus_message *m, l4h_log **ret)
                 return r;
         }
         log->is_at_end = is_at_end;
-        *ret = log;
+        *(l4h_log **)value = log;
         return 0;
 }
+
+static void log_done(void *value)
+{
+        l4h_log_unref(*(l4h_log **)value);
+}
+
+DEFINE_ANSWER(log, l4h_log *, log_read, log_done)
 
 size_t l4h_log_count_lines(const l4h_log *log)
 {

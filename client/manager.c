@@ -19,7 +19,7 @@ static int port_range_read(sd_bus_message *m, void *field)
         uint16_t *ports = field;
         return sd_bus_message_read(m, "(qq)", &ports[0], &ports[1]);
 }
-static const FieldType field_port_range = {"(qq)", port_range_read};
+static const FieldType field_port_range = {"(qq)", 2 * sizeof(uint16_t), port_range_read};
 
 const ObjectType manager_type = {
         .interface = HOST_IFACE_MANAGER,
@@ -49,15 +49,8 @@ const ObjectType manager_type = {
                 },
 };
 
-int l4h_manager_find(l4h_host *host, l4h_manager **ret)
-{
-        return call_find(host, &manager_type, NULL, (void **)ret);
-}
-
-int l4h_manager_reload(l4h_host *host)
-{
-        return call_change(host, &manager_type, NULL, HOST_MEMBER_Reload, NULL, NULL);
-}
+DEFINE_CALL_RETURNING(l4h_manager_find, manager, l4h_manager *, CALL_FIND(manager, NULL), l4h_host *host)
+DEFINE_CALL(l4h_manager_reload, CALL_CHANGE(manager, NULL, Reload), l4h_host *host)
 
 uint16_t l4h_manager_get_first_port(const l4h_manager *manager)
 {
@@ -69,7 +62,7 @@ uint16_t l4h_manager_get_last_port(const l4h_manager *manager)
         return manager->ports[1];
 }
 
-DEFINE_OBJECT_REF(manager)
+DEFINE_OBJECT(manager)
 DEFINE_STRING_GETTER(manager, version)
 DEFINE_STRINGS_GETTER(manager, features)
 DEFINE_STRINGS_GETTER(manager, unknown_directories)

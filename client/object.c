@@ -122,18 +122,22 @@ static int job_read(sd_bus_message *m, void *field)
         return path_get_job(path, field);
 }
 
-const FieldType field_string = {"s", string_read, string_done};
-const FieldType field_bool = {"b", bool_read};
-const FieldType field_uint16 = {"q", uint16_read};
-const FieldType field_uint32 = {"u", uint32_read};
-const FieldType field_int32 = {"i", int32_read};
-const FieldType field_uint64 = {"t", uint64_read};
-const FieldType field_double = {"d", double_read};
-const FieldType field_strings = {"as", strings_read, strings_done};
-const FieldType field_instances = {"ao", instances_read, strings_done};
-const FieldType field_overlays = {"ao", overlays_read, strings_done};
-const FieldType field_job = {"o", job_read};
+DEFINE_ANSWER(text, char *, string_read, string_done)
+DEFINE_ANSWER(queued, uint64_t, job_read, NULL)
 
+const FieldType field_string = {"s", sizeof(char *), string_read, string_done};
+const FieldType field_bool = {"b", sizeof(bool), bool_read};
+const FieldType field_uint16 = {"q", sizeof(uint16_t), uint16_read};
+const FieldType field_uint32 = {"u", sizeof(uint32_t), uint32_read};
+const FieldType field_int32 = {"i", sizeof(int32_t), int32_read};
+const FieldType field_uint64 = {"t", sizeof(uint64_t), uint64_read};
+const FieldType field_double = {"d", sizeof(double), double_read};
+const FieldType field_strings = {"as", sizeof(char **), strings_read, strings_done};
+const FieldType field_instances = {"ao", sizeof(char **), instances_read, strings_done};
+const FieldType field_overlays = {"ao", sizeof(char **), overlays_read, strings_done};
+const FieldType field_job = {"o", sizeof(uint64_t), job_read};
+
+/* One sv. */
 static int field_read(const ObjectType *type, sd_bus_message *m, char *object)
 {
         const char *property;
@@ -150,7 +154,21 @@ static int field_read(const ObjectType *type, sd_bus_message *m, char *object)
         r = sd_bus_message_enter_container(m, 'v', field->type->signature);
         if (r < 0)
                 return r;
+        if (field->type->done)
+                field->type->done(object + field->offset);
+        memset(object + field->offset, 0, field->type->size);
         r = field->type->read(m, object + field->offset);
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+int object_update(const ObjectType *type, sd_bus_message *m, void *object)
+{
+        int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = field_read(type, m, object);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
@@ -161,20 +179,44 @@ int object_read(const ObjectType *type, sd_bus_message *m, void **ret)
                 return -ENOMEM;
         *object = 1;
 
-        int r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                r = field_read(type, m, (char *)object);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-        }
-        if (r >= 0)
-                r = sd_bus_message_exit_container(m);
+        int r = object_update(type, m, object);
         if (r < 0) {
                 object_unref(type, object);
                 return r;
         }
         *ret = object;
         return 0;
+}
+
+int object_read_interfaces(const char *path, sd_bus_message *m, ObjectReader *reader, void *userdata)
+{
+        _cleanup_free_ char *name = NULL;
+        const ObjectType *type = object_find_type(path, &name);
+        int r = sd_bus_message_enter_container(m, 'a', "{sa{sv}}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sa{sv}")) > 0) {
+                const char *interface;
+                r = sd_bus_message_read_basic(m, 's', &interface);
+                if (r >= 0)
+                        r = type && strcmp(interface, type->interface) == 0 ? reader(path, type, m, userdata)
+                                                                            : sd_bus_message_skip(m, "a{sv}");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+int objects_read(sd_bus_message *m, ObjectReader *reader, void *userdata)
+{
+        int r = sd_bus_message_enter_container(m, 'a', "{oa{sa{sv}}}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "oa{sa{sv}}")) > 0) {
+                const char *path;
+                r = sd_bus_message_read_basic(m, 'o', &path);
+                if (r >= 0)
+                        r = object_read_interfaces(path, m, reader, userdata);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
 void *object_ref(void *object)
@@ -205,6 +247,15 @@ int object_path(const ObjectType *type, const char *name, char **ret)
                 return -ENOMEM;
         *ret = path;
         return 0;
+}
+
+const ObjectType *object_find_type(const char *path, char **ret_name)
+{
+        static const ObjectType *const types[] = {&instance_type, &overlay_type, &job_type};
+        for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+                if (path_get_name(path, types[i]->prefix, ret_name) >= 0)
+                        return types[i];
+        return NULL;
 }
 
 int path_get_name(const char *path, const char *prefix, char **ret)

@@ -67,12 +67,14 @@ static void generations_done(void *field)
         free(generations->items);
 }
 
-static const FieldType field_generations = {"a(ttts)", generations_read, generations_done};
+static const FieldType field_generations = {
+        "a(ttts)", sizeof(Generations), generations_read, generations_done};
 
 const ObjectType overlay_type = {
         .interface = HOST_IFACE_OVERLAY,
         .prefix = HOST_OVERLAY_PREFIX,
-        .getter = HOST_MEMBER_GetOverlay,
+        .noun = "overlay",
+        .missing = HOST_ERROR_NO_SUCH_OVERLAY,
         .size = sizeof(struct l4h_overlay),
         .fields =
                 (const Field[]){
@@ -97,72 +99,32 @@ const ObjectType overlay_type = {
                 },
 };
 
-int l4h_overlay_create_script(l4h_host *host, const char *name, const l4h_settings *settings)
-{
-        const CallArguments arguments = {.strings = {name, HOST_OVERLAY_KIND_SCRIPT}, .settings = settings};
-        return call_change(host, &manager_type, NULL, HOST_MEMBER_CreateOverlay, &arguments, NULL);
-}
-
-int l4h_overlay_create_files(l4h_host *host, const char *name, const l4h_settings *settings)
-{
-        const CallArguments arguments = {.strings = {name, HOST_OVERLAY_KIND_FILES}, .settings = settings};
-        return call_change(host, &manager_type, NULL, HOST_MEMBER_CreateOverlay, &arguments, NULL);
-}
-
-int l4h_overlay_configure(l4h_host *host, const char *name, const l4h_settings *settings)
-{
-        const CallArguments arguments = {.settings = settings};
-        return call_change(host, &overlay_type, name, HOST_MEMBER_Configure, &arguments, NULL);
-}
-
-int l4h_overlay_set_script(l4h_host *host, const char *name, const char *text)
-{
-        const CallArguments arguments = {.strings = {text}};
-        return call_change(host, &overlay_type, name, HOST_MEMBER_SetScript, &arguments, NULL);
-}
-
-int l4h_overlay_get_script(l4h_host *host, const char *name, char **ret)
-{
-        return call_get_text(host, &overlay_type, name, HOST_MEMBER_GetScript, ret);
-}
-
-int l4h_overlay_build(l4h_host *host, const char *name, uint64_t *ret_job)
-{
-        return call_queue(host, &overlay_type, name, HOST_MEMBER_Build, NULL, ret_job);
-}
-
-int l4h_overlay_import(
-        l4h_host *host, const char *name, int fd, const char *file_name, bool replaces, uint64_t *ret_job)
-{
-        const CallArguments arguments = {.fd = &fd, .file_name = file_name, .replaces = replaces};
-        return call_queue(host, &overlay_type, name, HOST_MEMBER_Import, &arguments, ret_job);
-}
-
-int l4h_overlay_revert(l4h_host *host, const char *name, uint64_t generation)
-{
-        const CallArguments arguments = {.number = &generation};
-        return call_change(host, &overlay_type, name, HOST_MEMBER_Revert, &arguments, NULL);
-}
-
-int l4h_overlay_wipe(l4h_host *host, const char *name)
-{
-        return call_change(host, &overlay_type, name, HOST_MEMBER_Wipe, NULL, NULL);
-}
-
-int l4h_overlay_wipe_cache(l4h_host *host, const char *name, uint64_t *ret_job)
-{
-        return call_queue(host, &overlay_type, name, HOST_MEMBER_WipeCache, NULL, ret_job);
-}
-
-int l4h_overlay_delete(l4h_host *host, const char *name, uint64_t *ret_job)
-{
-        return call_queue(host, &overlay_type, name, HOST_MEMBER_Delete, NULL, ret_job);
-}
-
-int l4h_overlay_find(l4h_host *host, const char *name, l4h_overlay **ret)
-{
-        return call_find(host, &overlay_type, name, (void **)ret);
-}
+#define CALL_CREATE(kind)                                                                                    \
+        CALL_CHANGE(manager, NULL, CreateOverlay, .strings = {name, kind}, .settings = settings)
+DEFINE_CALL(l4h_overlay_create_script, CALL_CREATE(HOST_OVERLAY_KIND_SCRIPT), l4h_host *host,
+        const char *name, const l4h_settings *settings)
+DEFINE_CALL(l4h_overlay_create_files, CALL_CREATE(HOST_OVERLAY_KIND_FILES), l4h_host *host, const char *name,
+        const l4h_settings *settings)
+DEFINE_CALL(l4h_overlay_configure, CALL_CHANGE(overlay, name, Configure, .settings = settings),
+        l4h_host *host, const char *name, const l4h_settings *settings)
+DEFINE_CALL(l4h_overlay_set_script, CALL_CHANGE(overlay, name, SetScript, .strings = {text}), l4h_host *host,
+        const char *name, const char *text)
+DEFINE_CALL_RETURNING(l4h_overlay_get_script, text, char *, CALL_READ(overlay, name, GetScript),
+        l4h_host *host, const char *name)
+DEFINE_CALL_RETURNING(l4h_overlay_build, queued, uint64_t, CALL_CHANGE(overlay, name, Build), l4h_host *host,
+        const char *name)
+DEFINE_CALL_RETURNING(l4h_overlay_import, queued, uint64_t,
+        CALL_CHANGE(overlay, name, Import, .fd = &fd, .file_name = file_name, .replaces = replaces),
+        l4h_host *host, const char *name, int fd, const char *file_name, bool replaces)
+DEFINE_CALL(l4h_overlay_revert, CALL_CHANGE(overlay, name, Revert, .number = &generation), l4h_host *host,
+        const char *name, uint64_t generation)
+DEFINE_CALL(l4h_overlay_wipe, CALL_CHANGE(overlay, name, Wipe), l4h_host *host, const char *name)
+DEFINE_CALL_RETURNING(l4h_overlay_wipe_cache, queued, uint64_t, CALL_CHANGE(overlay, name, WipeCache),
+        l4h_host *host, const char *name)
+DEFINE_CALL_RETURNING(l4h_overlay_delete, queued, uint64_t, CALL_CHANGE(overlay, name, Delete),
+        l4h_host *host, const char *name)
+DEFINE_CALL_RETURNING(
+        l4h_overlay_find, overlay, l4h_overlay *, CALL_FIND(overlay, name), l4h_host *host, const char *name)
 
 size_t l4h_overlay_count_generations(const l4h_overlay *overlay)
 {
@@ -175,7 +137,7 @@ l4h_generation l4h_overlay_get_generation_at(const l4h_overlay *overlay, size_t 
         return (l4h_generation){g->number, g->built_at, g->size, g->digest};
 }
 
-DEFINE_OBJECT_REF(overlay)
+DEFINE_OBJECT(overlay)
 DEFINE_GETTER(overlay, get, uint64_t, id)
 DEFINE_STRING_GETTER(overlay, name)
 DEFINE_STRING_GETTER(overlay, description)
