@@ -185,6 +185,37 @@ l4h_instance *l4h_list_get_instance(const l4h_list *list, size_t index);
 l4h_overlay *l4h_list_get_overlay(const l4h_list *list, size_t index);
 l4h_job *l4h_list_get_job(const l4h_list *list, size_t index);
 
+/* ---- Watching ---- */
+
+typedef enum l4h_change {
+        L4H_ADDED,   /* the object came, or was there when the watch began */
+        L4H_CHANGED, /* it may have other properties than before */
+        L4H_REMOVED, /* it is gone; its properties are those that it had last */
+        L4H_READY,   /* all that is there has been told; what follows happens now */
+        L4H_AWAY, /* the service left the bus, or did not say what there is: l4h_error_message(). All stays as
+                     it was told until it is back; then what is new, may have changed or is gone is told, and
+                     L4H_READY */
+        L4H_LOST, /* the connection is lost, and nothing follows */
+} l4h_change;
+
+typedef struct l4h_event {
+        l4h_change change;
+        /* Which object came, changed or is gone: one of these, the others are NULL. It is the watch's, which
+         * keeps it up to date: as long as the watch is under way, strings and arrays that an object gave are
+         * valid until the event loop runs again. A reference keeps the object beyond L4H_REMOVED. */
+        l4h_instance *instance;
+        l4h_overlay *overlay;
+        l4h_job *job;
+} l4h_event;
+
+typedef void (*l4h_watch_handler)(l4h_host *host, const l4h_event *event, void *userdata);
+
+/* Has `handler` told of all objects, by the event loop that the connection is attached to: first of those
+ * that are there, then of each that comes, changes or goes, the progress of jobs included, until the last
+ * reference to `*ret_slot` is given up (see above about slots). A service that does not run is started.
+ * Returns: 0 or a negative errno. */
+int l4h_watch(l4h_host *host, l4h_watch_handler handler, void *userdata, l4h_slot **ret_slot);
+
 /* ---- Instances ---- */
 
 /* Makes an instance. `settings` may be NULL. Returns: 0 or a negative errno. */

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Watching all objects: they are read once and kept, and what the service says of them is taken up as it says
+ * it. The bus keeps the order, so what is heard while they are being read is in what is read. When the
+ * service comes back they are read again over those that are kept. */
+#include "internal.h"
+#include <errno.h>
+#include <string.h>
+
+typedef struct Known {
+        char *path;
+        const ObjectType *type;
+        void *object;
+        unsigned reading; /* the last that it was in */
+} Known;
+
+typedef struct Watch {
+        l4h_slot *slot; /* that this belongs to */
+        l4h_slot *reading;
+        unsigned n_readings;
+        Known *known; /* sorted by path */
+        size_t n_known;
+} Watch;
+
+static void known_done(Known *known)
+{
+        object_unref(known->type, known->object);
+        free(known->path);
+}
+
+static void watch_free(void *state)
+{
+        Watch *watch = state;
+        l4h_slot_unref(watch->reading);
+        for (size_t i = 0; i < watch->n_known; i++)
+                known_done(&watch->known[i]);
+        free(watch->known);
+        free(watch);
+}
+
+/* ---- What is told ---- */
+
+/* Returns: 0, or -ECANCELED when nobody holds the watch any more: the caller's reference is the last. */
+static int watch_tell(Watch *watch, l4h_change change, const Known *known)
+{
+        l4h_slot *slot = watch->slot;
+        l4h_event event = {.change = change};
+        if (known && known->type == &instance_type)
+                event.instance = known->object;
+        if (known && known->type == &overlay_type)
+                event.overlay = known->object;
+        if (known && known->type == &job_type)
+                event.job = known->object;
+        ((l4h_watch_handler)slot->handler)(slot->host, &event, slot->userdata);
+        return slot->n_ref > 1 ? 0 : -ECANCELED;
+}
+
+/* ---- What is known ---- */
+
+/* Returns: where the object is or belongs. */
+static size_t watch_find(const Watch *watch, const char *path, bool *ret_is_there)
+{
+        size_t low = 0, high = watch->n_known;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                int order = strcmp(watch->known[middle].path, path);
+                if (order == 0) {
+                        *ret_is_there = true;
+                        return middle;
+                }
+                if (order < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        *ret_is_there = false;
+        return low;
+}
+
+static int watch_insert(Watch *watch, size_t at, const char *path, const ObjectType *type, sd_bus_message *m)
+{
+        Known *grown = reallocarray(watch->known, watch->n_known + 1, sizeof *grown);
+        if (!grown)
+                return -ENOMEM;
+        watch->known = grown;
+        Known known = {.path = strdup(path), .type = type, .reading = watch->n_readings};
+        int r = known.path ? object_read(type, m, &known.object) : -ENOMEM;
+        if (r < 0) {
+                free(known.path);
+                return r;
+        }
+        memmove(grown + at + 1, grown + at, (watch->n_known - at) * sizeof *grown);
+        grown[at] = known;
+        watch->n_known++;
+        return watch_tell(watch, L4H_ADDED, &known);
+}
+
+static int watch_remove(Watch *watch, size_t at)
+{
+        Known known = watch->known[at];
+        watch->n_known--;
+        memmove(watch->known + at, watch->known + at + 1, (watch->n_known - at) * sizeof known);
+        int r = watch_tell(watch, L4H_REMOVED, &known);
+        known_done(&known);
+        return r;
+}
+
+/* An object with all its properties. */
+static int watch_take(const char *path, const ObjectType *type, sd_bus_message *m, void *userdata)
+{
+        Watch *watch = userdata;
+        bool is_there;
+        size_t at = watch_find(watch, path, &is_there);
+        if (!is_there)
+                return watch_insert(watch, at, path, type, m);
+        Known *known = &watch->known[at];
+        known->reading = watch->n_readings;
+        int r = object_update(type, m, known->object);
+        return r < 0 ? r : watch_tell(watch, L4H_CHANGED, known);
+}
+
+/* ---- Reading all ---- */
+
+static void on_objects(l4h_host *host, int r, sd_bus_message *m, void *userdata);
+
+static int answer_read(sd_bus_message *m, void *value)
+{
+        *(sd_bus_message **)value = sd_bus_message_ref(m);
+        return 0;
+}
+
+static void answer_free(void *value)
+{
+        sd_bus_message_unref(*(sd_bus_message **)value);
+}
+
+typedef void (*l4h_objects_handler)(l4h_host *host, int r, sd_bus_message *m, void *userdata);
+DEFINE_ANSWER(objects, sd_bus_message *, answer_read, answer_free)
+
+static int watch_read(Watch *watch)
+{
+        l4h_host *host = watch->slot->host;
+        watch->n_readings++;
+        int r = call_begin(host, &CALL_LIST, &answer_objects, (Handler)on_objects, watch, &watch->reading);
+        if (r >= 0)
+                slot_borrow_host(watch->reading);
+        return r;
+}
+
+/* For a watch that is under way. */
+static void watch_read_again(Watch *watch)
+{
+        if (watch_read(watch) < 0)
+                (void)watch_tell(watch, L4H_AWAY, NULL);
+}
+
+static void on_objects(l4h_host *host, int r, sd_bus_message *m, void *userdata)
+{
+        Watch *watch = userdata;
+        _cleanup_(slot_unrefp) l4h_slot *slot = l4h_slot_ref(watch->slot);
+        watch->reading = l4h_slot_unref(watch->reading);
+        if (r >= 0) {
+                r = objects_read(m, watch_take, watch);
+                if (r < 0 && r != -ECANCELED)
+                        (void)host_fail_reply(host, r);
+        }
+        for (size_t i = 0; r >= 0 && i < watch->n_known;)
+                if (watch->known[i].reading == watch->n_readings)
+                        i++;
+                else
+                        r = watch_remove(watch, i);
+        if (r != -ECANCELED)
+                (void)watch_tell(watch, r < 0 ? L4H_AWAY : L4H_READY, NULL);
+}
+
+/* ---- Signals ---- */
+
+static int take_changed(Watch *watch, sd_bus_message *m)
+{
+        bool is_there;
+        size_t at = watch_find(watch, sd_bus_message_get_path(m), &is_there);
+        const char *interface;
+        int r = sd_bus_message_read_basic(m, 's', &interface);
+        if (r < 0 || !is_there || strcmp(interface, watch->known[at].type->interface) != 0)
+                return r;
+        r = object_update(watch->known[at].type, m, watch->known[at].object);
+        return r < 0 ? r : watch_tell(watch, L4H_CHANGED, &watch->known[at]);
+}
+
+static int take_added(Watch *watch, sd_bus_message *m)
+{
+        const char *path;
+        int r = sd_bus_message_read_basic(m, 'o', &path);
+        return r < 0 ? r : object_read_interfaces(path, m, watch_take, watch);
+}
+
+static int take_removed(Watch *watch, sd_bus_message *m)
+{
+        const char *path;
+        bool is_there;
+        int r = sd_bus_message_read_basic(m, 'o', &path);
+        if (r < 0)
+                return r;
+        size_t at = watch_find(watch, path, &is_there);
+        return is_there ? watch_remove(watch, at) : 0;
+}
+
+static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
+{
+        _cleanup_(slot_unrefp) l4h_slot *slot = l4h_slot_ref(userdata);
+        Watch *watch = slot->state;
+        if (watch->reading)
+                return 0;
+        int r = 0;
+        if (sd_bus_message_is_signal(m, IFACE_PROPERTIES, "PropertiesChanged"))
+                r = take_changed(watch, m);
+        else if (sd_bus_message_is_signal(m, IFACE_OBJECTS, "InterfacesAdded"))
+                r = take_added(watch, m);
+        else if (sd_bus_message_is_signal(m, IFACE_OBJECTS, "InterfacesRemoved"))
+                r = take_removed(watch, m);
+        if (r < 0 && r != -ECANCELED)
+                watch_read_again(watch);
+        return 0;
+}
+
+static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
+{
+        _cleanup_(slot_unrefp) l4h_slot *slot = l4h_slot_ref(userdata);
+        Watch *watch = slot->state;
+        const char *owner;
+        if (sd_bus_message_read(m, "sss", NULL, NULL, &owner) < 0)
+                return 0; /* the bus says nothing else */
+        if (!*owner) {
+                watch->reading = l4h_slot_unref(watch->reading);
+                (void)host_fail(slot->host, -ENOTCONN, "left4me-hostd has left the bus.");
+                (void)watch_tell(watch, L4H_AWAY, NULL);
+        } else if (!watch->reading) { /* else it was started by what is being read */
+                watch_read_again(watch);
+        }
+        return 0;
+}
+
+static int on_lost(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
+{
+        _cleanup_(slot_unrefp) l4h_slot *slot = l4h_slot_ref(userdata);
+        Watch *watch = slot->state;
+        watch->reading = l4h_slot_unref(watch->reading);
+        (void)host_fail_lost(slot->host);
+        (void)watch_tell(watch, L4H_LOST, NULL);
+        return 0;
+}
+
+int l4h_watch(l4h_host *host, l4h_watch_handler handler, void *userdata, l4h_slot **ret_slot)
+{
+        _cleanup_(slot_unrefp) l4h_slot *slot = NULL;
+        Watch *watch = calloc(1, sizeof *watch);
+        int r = slot_new(host, (Handler)handler, userdata, watch, watch_free, &slot);
+        if (r < 0)
+                return r;
+        watch->slot = slot;
+        r = slot_follow(slot, "path_namespace='" HOST_PATH "'", on_signal, on_owner, on_lost);
+        if (r < 0)
+                return host_fail(host, r, "Watching cannot begin: %s.", strerror(-r));
+        r = watch_read(watch);
+        if (r < 0)
+                return r;
+        slot_give(slot, ret_slot);
+        slot = NULL;
+        return 0;
+}
