@@ -160,6 +160,7 @@ Instance *instance_create(Host *host, const char *name, const InstanceSettings *
                 return NULL;
         }
         row = instance_row_new();
+        row->created_at = host_now();
         g_free(row->name);
         row->name = g_strdup(name);
         i = instance_new(host, row);

@@ -297,10 +297,11 @@ void instance_address_changed(Instance *i)
         instance_changed(i, "Address", "Outdated");
 }
 
+/* Without the lines of an earlier instance of that name. */
 Log *instance_log_new(const Instance *i)
 {
         char *units[] = {i->server_unit, i->mount_unit, NULL};
 
-        return log_new(
-                g_strdup_printf("instance \"%s\"", i->row->name), journal_lines_new(g_strdupv(units), 0));
+        return log_new(g_strdup_printf("instance \"%s\"", i->row->name),
+                journal_lines_new(g_strdupv(units), i->row->created_at));
 }

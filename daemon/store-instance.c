@@ -4,7 +4,7 @@
 #include "util.h"
 #include <string.h>
 
-#define COLUMNS "description, config, enabled, revision, mounted_revision, mounted_by_hand"
+#define COLUMNS "description, config, enabled, revision, mounted_revision, mounted_by_hand, created_at"
 
 static int forget_children(Store *store, const char *name, char **ret_message)
 {
@@ -87,10 +87,11 @@ static int save_instance(Store *store, InstanceRow *row, char **ret_message)
 
         r = store_run(store, ret_message,
                 "INSERT INTO instance (name, " COLUMNS
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (name) DO UPDATE SET (" COLUMNS
-                ") = (?2, ?3, ?4, ?5, ?6, ?7)",
+                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (name) DO UPDATE SET (" COLUMNS
+                ") = (?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 TEXT(row->name), TEXT(row->description), TEXT(row->config), NUMBER(row->enabled),
-                NUMBER(row->revision), NUMBER(row->mounted_revision), NUMBER(row->mounted_by_hand));
+                NUMBER(row->revision), NUMBER(row->mounted_revision), NUMBER(row->mounted_by_hand),
+                NUMBER(row->created_at));
         if (r >= 0)
                 r = forget_children(store, row->name, ret_message);
         if (r >= 0)
@@ -198,6 +199,7 @@ static InstanceRow *read_instance(Statement *statement)
         row->revision = column_number(statement, 4);
         row->mounted_revision = column_number(statement, 5);
         row->mounted_by_hand = column_number(statement, 6) != 0;
+        row->created_at = column_number(statement, 7);
         return row;
 }
 

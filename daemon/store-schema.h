@@ -107,4 +107,6 @@ static const char *const store_migrations[] = {
         /* 3 */
         "ALTER TABLE overlay ADD COLUMN size_limit INTEGER NOT NULL DEFAULT 0;"
         "ALTER TABLE overlay ADD COLUMN file_limit INTEGER NOT NULL DEFAULT 0;",
+        /* 4 */
+        "ALTER TABLE instance ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;",
 };

@@ -48,6 +48,7 @@ typedef struct InstanceRow {
         uint64_t mounted_revision;
         GArray *mounted;      /* LayerRef, top first; empty when nothing is mounted */
         bool mounted_by_hand; /* a person mounted it: reconciliation keeps it */
+        uint64_t created_at;  /* microseconds, CLOCK_REALTIME; 0: not known */
 } InstanceRow;
 InstanceRow *instance_row_new(void);
 void instance_row_free(InstanceRow *row);

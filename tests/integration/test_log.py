@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """ReadLog of an instance: what its server prints, line by line as printed, over all its runs, and nothing of anybody else's."""
 import pytest
-from conftest import CHALLENGE, BusError, path_of, polkit_rule, run, text, wait_for
+from conftest import CHALLENGE, BusError, delete_instance, path_of, polkit_rule, run, text, wait_for
 from servers import game_after, overlay_paths, server_unit
 from test_job_log import printed, read
 
@@ -47,6 +47,14 @@ def test_a_log_is_what_the_server_printed(root, printing):
     wait_for(lambda: printed(read_log(root, "loud", cursor, 5000)[0]).count(b"one") == 1, what="the next run's lines")
     about = b"\n".join(printed(read_log(root, "loud", cursor)[0]))
     assert b"Stopped" in about or b"Stopping" in about, "systemd's words too"
+
+
+def test_an_earlier_instance_of_that_name_is_not_in_it(root, printing):
+    printing("again", "echo of the first")
+    delete_instance(root, "again")
+    printing("again", "echo of the second")
+    lines = printed(read_whole_log(root, "again"))
+    assert b"of the second" in lines and b"of the first" not in lines
 
 
 def test_who_may_read_one_log_reads_no_other(root, sam, printing, overlay):

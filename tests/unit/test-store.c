@@ -145,6 +145,7 @@ static void assert_same_instance(InstanceRow *a, InstanceRow *b)
         g_assert_cmpmem(a->mounted->data, a->mounted->len * sizeof(LayerRef), b->mounted->data,
                 b->mounted->len * sizeof(LayerRef));
         g_assert_cmpint(a->mounted_by_hand, ==, b->mounted_by_hand);
+        g_assert_cmpuint(a->created_at, ==, b->created_at);
 }
 
 static void test_instance(Fixture *f, gconstpointer data)
@@ -169,6 +170,7 @@ static void test_instance(Fixture *f, gconstpointer data)
         row->mounted_revision = G_MAXUINT64;
         g_array_append_vals(row->mounted, (LayerRef[]){{ids[1], 3}, {ids[0], 1}, {99, 12}}, 3);
         row->mounted_by_hand = true;
+        row->created_at = 1234567;
         g_assert_cmpint(store_save_instance(store, row, NULL), ==, 0);
         g_assert_cmpint(store_save_instance(store, other, NULL), ==, 0);
         g_clear_pointer(&store, store_close);
