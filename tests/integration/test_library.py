@@ -28,15 +28,16 @@ class Library:
     def said(self):
         return self.out.read_text().splitlines()
 
-    def heard(self, pattern, seconds=30):
+    def heard(self, pattern, seconds=30, after=0):
         """Waits for a line that matches as a whole; returns the first."""
-        return wait_for(lambda: next(filter(re.compile(pattern).fullmatch, self.said), None), seconds, f"'{pattern}' in {self.out}")
+        return wait_for(lambda: next(filter(re.compile(pattern).fullmatch, self.said[after:]), None), seconds, f"'{pattern}' in {self.out}")
 
     def answer(self, line, seconds=30):
         """What becomes of a call."""
+        after = len(self.said)
         self.ask(line)
         what = " ".join(line.split()[:2])
-        return self.heard(re.escape(what) + ": .*", seconds).removeprefix(what + ": ")
+        return self.heard(re.escape(what) + ": .*", seconds, after).removeprefix(what + ": ")
 
     def forget(self):
         """What was said up to now is not heard any more."""
