@@ -152,6 +152,12 @@ int host_fail_lost(l4h_host *host)
                 host->where ? " of " : "", host->where ? host->where : "");
 }
 
+int host_fail_files(l4h_host *host)
+{
+        return host_fail(host, -EOPNOTSUPP,
+                "No file can be handed over on this connection; do this on the host itself.");
+}
+
 int host_fail_call(l4h_host *host, sd_bus_message *call, const sd_bus_error *error)
 {
         sd_bus_error_free(&host->error);
@@ -165,6 +171,8 @@ int host_fail_call(l4h_host *host, sd_bus_message *call, const sd_bus_error *err
                         error->message ? error->message : error->name);
                 return r;
         }
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_NOT_SUPPORTED)) /* sd-bus itself says so */
+                return host_fail_files(host);
         /* An object that went before the call came is nothing but a path to the bus. */
         _cleanup_free_ char *name = NULL;
         const ObjectType *type = object_find_type(sd_bus_message_get_path(call), &name);

@@ -37,6 +37,8 @@ int host_fail(l4h_host *host, int r, const char *format, ...) __attribute__((for
 int host_fail_reply(l4h_host *host, int r);
 /* For a connection that is lost. Returns: negative errno. */
 int host_fail_lost(l4h_host *host);
+/* For a connection that carries no descriptors. Returns: negative errno. */
+int host_fail_files(l4h_host *host);
 /* Keeps what a reply says that is an error, in better words where the bus itself has said it. `call` is what
  * it answers. Returns: negative errno. */
 int host_fail_call(l4h_host *host, sd_bus_message *call, const sd_bus_error *error);

@@ -20,6 +20,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 typedef struct Ctl {
         l4h_host *host;
+        const char *where; /* --host= or --machine=, NULL for this machine */
+        bool is_machine;
         bool is_quiet;    /* --quiet */
         bool has_legend;  /* not --no-legend */
         bool waits;       /* not --no-wait: for the jobs it queues */

@@ -57,6 +57,8 @@ static const VerbRow verbs[] = {
 
 static const char options_help[] =
         "\n"
+        "  -H, --host=[USER@]HOST[:PORT]  on another machine, by ssh\n"
+        "  -M, --machine=NAME             in a container, for root\n"
         "  --kind=files       create: an overlay that archives are imported into, not built by a script\n"
         "  --replace          import: leave nothing of the files that were there\n"
         "  --no-wait          do not wait for the job of a build, import, reset, wipe or delete: print its "
@@ -116,6 +118,14 @@ static const VerbRow *verb_find(char ***arguments)
         return NULL;
 }
 
+static int host_open(Ctl *ctl)
+{
+        if (!ctl->where)
+                return l4h_open_system(&ctl->host);
+        return ctl->is_machine ? l4h_open_machine(ctl->where, &ctl->host)
+                               : l4h_open_remote(ctl->where, &ctl->host);
+}
+
 static int verb_run(const VerbRow *verb, Ctl *ctl, char **arguments)
 {
         int n = 0;
@@ -131,12 +141,14 @@ static int verb_run(const VerbRow *verb, Ctl *ctl, char **arguments)
         if (ctl->replaces && verb->run != verb_overlay_import)
                 return usage_fail("--replace belongs to 'overlay import' alone.");
 
-        int r = l4h_open_system(&ctl->host);
+        int r = host_open(ctl);
         if (r < 0) {
-                fprintf(stderr, "Cannot connect to the system bus: %s.\n", strerror(-r));
+                fprintf(stderr, "Cannot connect to the system bus%s%s: %s.\n", ctl->where ? " of " : "",
+                        ctl->where ? ctl->where : "", strerror(-r));
                 return EXIT_FAILED;
         }
-        bool asks = verb->may_ask && ctl->may_ask && isatty(STDIN_FILENO);
+        /* An agent of ours is one of this machine's sessions; of others it knows nothing. */
+        bool asks = verb->may_ask && ctl->may_ask && !ctl->where && isatty(STDIN_FILENO);
         l4h_set_interactive(ctl->host, asks);
         if (asks)
                 agent_start();
@@ -155,6 +167,8 @@ int main(int argc, char **argv)
 {
         enum { KIND = 256, REPLACE, NO_WAIT, NO_ASK_PASSWORD, NO_LEGEND, QUIET, HELP, SHOW_VERSION };
         static const struct option options[] = {
+                {"host", required_argument, NULL, 'H'},
+                {"machine", required_argument, NULL, 'M'},
                 {"kind", required_argument, NULL, KIND},
                 {"replace", no_argument, NULL, REPLACE},
                 {"no-wait", no_argument, NULL, NO_WAIT},
@@ -169,8 +183,15 @@ int main(int argc, char **argv)
         Ctl ctl = {.has_legend = true, .waits = true, .may_ask = true};
 
         int option;
-        while ((option = getopt_long(argc, argv, "qh", options, NULL)) >= 0)
+        while ((option = getopt_long(argc, argv, "qhH:M:", options, NULL)) >= 0)
                 switch (option) {
+                case 'H':
+                case 'M':
+                        if (ctl.where)
+                                return usage_fail("One of --host and --machine can be given, and once.");
+                        ctl.where = optarg;
+                        ctl.is_machine = option == 'M';
+                        break;
                 case KIND:
                         ctl.kind = optarg;
                         break;

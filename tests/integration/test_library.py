@@ -15,11 +15,11 @@ CLIENT = pathlib.Path("/usr/src/left4me-build/tests/client/library-client")
 class Library:
     """The front end, as a user; `said` is what it has printed."""
 
-    def __init__(self, out, user, *arguments):
+    def __init__(self, out, user, *arguments, env=None):
         self.out = out
         out.touch()
         self.process = subprocess.Popen(["setpriv", "--reuid", user, "--regid", user, "--init-groups", CLIENT, *arguments],
-                                        stdin=subprocess.PIPE, stdout=out.open("a"), text=True)
+                                        stdin=subprocess.PIPE, stdout=out.open("a"), text=True, env=env)
 
     def ask(self, line):
         print(line, file=self.process.stdin, flush=True)

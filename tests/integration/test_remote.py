@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Another machine's service, by ssh: a real sshd on this one's loopback, and a user who logs in as another."""
+import pathlib
+import pwd
+import subprocess
+
+import pytest
+
+from conftest import delete_instance, run, wait_for
+from test_library import Library
+
+PORT = "2222"
+SSHD = pathlib.Path("/run/sshd")
+
+
+@pytest.fixture(scope="module")
+def sshd(users):
+    """sam has a key with which he may log in as ada and as himself."""
+    home = pathlib.Path("/home/sam/.ssh")
+    run("mkdir", "-p", home, SSHD)
+    if not (home / "id_ed25519").exists():
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / "id_ed25519")
+    key = pathlib.Path("/etc/ssh/ssh_host_ed25519_key.pub").read_text()
+    (home / "known_hosts").write_text(f"[127.0.0.1]:{PORT} {key}")
+    run("chown", "-R", "sam:sam", home)
+    for user in ("ada", "sam"):
+        into = pathlib.Path(f"/home/{user}/.ssh/authorized_keys")
+        run("install", "-D", "-o", user, "-g", user, home / "id_ed25519.pub", into)
+    server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-p", PORT, "-o", "ListenAddress=127.0.0.1", "-o", "StrictModes=no",
+                               "-o", "UsePAM=yes", "-E", "/var/log/sshd-test.log"], stdin=subprocess.DEVNULL)
+    wait_for(lambda: not run("ssh", "-p", PORT, "ada@127.0.0.1", "true", user="sam", env=HOME, check=False).returncode,
+             20, "a login")
+    yield server
+    server.terminate()
+    server.wait(10)
+
+
+HOME = {"HOME": "/home/sam", "PATH": "/usr/bin:/bin"}
+
+
+def ctl(*words, to="ada@127.0.0.1:" + PORT, **kwargs):
+    return run("l4d2ctl", "-H", to, *words, user="sam", env=HOME, **kwargs)
+
+
+def test_what_counts_is_who_logs_in(sshd, game, root):
+    try:
+        ctl("create", "faraway")
+        ctl("start", "faraway")
+        assert "active (running)" in ctl("status", "faraway").stdout
+        refused = ctl("stop", "faraway", to=f"sam@127.0.0.1:{PORT}", check=False)
+        assert refused.returncode == 1 and "authentication" in refused.stderr.lower()
+        ctl("stop", "faraway")
+        assert root.get("instance", "faraway")["ActiveState"] == "inactive"
+        accepted = run("journalctl", "-o", "cat", "--output-fields=LEFT4ME_UID", "LEFT4ME_MEMBER=Start",
+                       "LEFT4ME_OBJECT=/org/left4me/Host1/instance/faraway", "LEFT4ME_EVENT=accepted").stdout.split()
+        assert accepted and set(accepted) == {str(pwd.getpwnam("ada").pw_uid)}
+    finally:
+        delete_instance(root, "faraway")
+
+
+def test_no_file_goes_there(sshd, root):
+    root.manager("CreateOverlay", "('farfiles', 'files', @a{sv} {})")
+    try:
+        refused = ctl("overlay", "import", "farfiles", "/etc/hostname", check=False)
+        assert refused.returncode == 1 and "on the host itself" in refused.stderr
+    finally:
+        root.wait_job(root.overlay("farfiles", "Delete")[0])
+
+
+def test_a_host_that_is_not_there_is_named(sshd):
+    for to in ("ada@127.0.0.1:9", "nobody.invalid"):
+        refused = ctl("list", to=to, check=False)
+        assert refused.returncode == 1 and f"Cannot reach left4me-hostd on {to}: " in refused.stderr, refused
+
+
+def test_a_lost_connection_ends_a_watch_and_what_waits(sshd, game, root, tmp_path, instance):
+    instance("faraway")
+    front = Library(tmp_path / "said", "sam", f"ada@127.0.0.1:{PORT}", env=HOME)
+    front.ask("watch")
+    front.heard("ready ")
+    assert "added instance faraway inactive" in front.said
+    run("pkill", "-P", str(front.process.pid), "ssh")
+    front.heard("lost The connection to the bus of ada@127.0.0.1:2222 is lost; connect again.")
+    assert front.answer("instance faraway").startswith("-")
+    front.end()
+
+
+def test_a_container(game):
+    assert "game" in run("l4d2ctl", "-M", ".host", "overlay", "list").stdout
+    refused = run("l4d2ctl", "-M", "nowhere", "list", check=False)
+    assert refused.returncode == 1 and "nowhere" in refused.stderr
+    assert run("l4d2ctl", "-M", "a", "-H", "b", "list", check=False).returncode == 2
