@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* libleft4me-host: what org.left4me.Host1 on the system bus offers, as C functions. See org.left4me.Host1(5)
- * for what each call does and means; this header says how it is called from C.
+ * for what each call does and means; what follows says how it is called from C.
  *
  * - Every function that can fail returns 0 or a negative errno; the sentence for a person is
  * l4h_error_message() until the next call on the same l4h_host. Errors of the service are mapped:
@@ -9,7 +9,8 @@
  * -ESTALE, StillStarting and StillStopping -EINPROGRESS, refused access -EACCES. l4h_error_name() has the
  * rest.
  * - `ret` parameters are written only on success. Unless a comment says otherwise no argument may be NULL.
- * - The *_unref() functions take NULL and return NULL.
+ * - What l4h_X_ref() is there for is counted: l4h_X_ref() takes a reference and returns its argument,
+ * l4h_X_unref() gives one up, takes NULL too, and returns NULL.
  * - Times are microseconds since the epoch (CLOCK_REALTIME), 0 for "not yet" or "never"; sizes are bytes.
  * - Functions whose name has a second form with `_async` at its end wait for the answer; the second form does
  * not. It takes the same but for what is returned, then a handler that is called when the answer is there, by
@@ -35,11 +36,14 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
-struct sd_event;                          /* see sd-event(3) */
+/* ---- Types ---- */
+
+struct sd_event; /* an event loop, see sd-event(3) */
+
 typedef struct l4h_host l4h_host;         /* a connection to the service */
 typedef struct l4h_settings l4h_settings; /* properties to be set by a create or configure call */
-typedef struct l4h_manager
-        l4h_manager; /* the host's properties as they were when read; the same for the next three */
+/* Properties as they were when read: of the host itself and of the three kinds of objects. */
+typedef struct l4h_manager l4h_manager;
 typedef struct l4h_instance l4h_instance;
 typedef struct l4h_overlay l4h_overlay;
 typedef struct l4h_job l4h_job;
@@ -78,6 +82,7 @@ int l4h_open_system(l4h_host **ret);
 int l4h_open_remote(const char *address, l4h_host **ret);
 /* The same in a container that systemd-machined knows; for root alone. */
 int l4h_open_machine(const char *name, l4h_host **ret);
+/* The last reference closes the connection. */
 l4h_host *l4h_ref(l4h_host *host);
 l4h_host *l4h_unref(l4h_host *host);
 
@@ -106,8 +111,8 @@ bool l4h_error_is_unreachable(const l4h_host *host);
 
 /* ---- What is under way ---- */
 
+/* The last reference cancels what is under way. */
 l4h_slot *l4h_slot_ref(l4h_slot *slot);
-/* Cancels what is under way when nobody else has a reference. */
 l4h_slot *l4h_slot_unref(l4h_slot *slot);
 
 /* ---- Settings ---- */
@@ -146,10 +151,10 @@ int l4h_manager_reload_async(l4h_host *host, l4h_done_handler handler, void *use
 
 l4h_manager *l4h_manager_ref(l4h_manager *manager);
 l4h_manager *l4h_manager_unref(l4h_manager *manager);
+
+/* The properties, as documented for org.left4me.Host1.Manager; ownership as for instances. */
 const char *l4h_manager_get_version(const l4h_manager *manager);
-/* What works on this host, as words. Returns: a NULL-terminated array owned by the object. */
 const char *const *l4h_manager_get_features(const l4h_manager *manager);
-/* Paths that belong to nothing the service knows. Returns: a NULL-terminated array owned by the object. */
 const char *const *l4h_manager_get_unknown_directories(const l4h_manager *manager);
 uint16_t l4h_manager_get_first_port(const l4h_manager *manager);
 uint16_t l4h_manager_get_last_port(const l4h_manager *manager);
@@ -218,7 +223,7 @@ int l4h_watch(l4h_host *host, l4h_watch_handler handler, void *userdata, l4h_slo
 
 /* ---- Instances ---- */
 
-/* Makes an instance. `settings` may be NULL. Returns: 0 or a negative errno. */
+/* Makes and changes an instance. `settings` may be NULL. Returns: 0 or a negative errno. */
 int l4h_instance_create(l4h_host *host, const char *name, const l4h_settings *settings);
 int l4h_instance_create_async(l4h_host *host, const char *name, const l4h_settings *settings,
         l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
@@ -304,9 +309,11 @@ int l4h_overlay_create_script_async(l4h_host *host, const char *name, const l4h_
 int l4h_overlay_create_files(l4h_host *host, const char *name, const l4h_settings *settings);
 int l4h_overlay_create_files_async(l4h_host *host, const char *name, const l4h_settings *settings,
         l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
+/* Changes settings. Returns: 0 or a negative errno. */
 int l4h_overlay_configure(l4h_host *host, const char *name, const l4h_settings *settings);
 int l4h_overlay_configure_async(l4h_host *host, const char *name, const l4h_settings *settings,
         l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);
+/* `text` is that of the script that the next build runs. Returns: 0 or a negative errno. */
 int l4h_overlay_set_script(l4h_host *host, const char *name, const char *text);
 int l4h_overlay_set_script_async(l4h_host *host, const char *name, const char *text, l4h_done_handler handler,
         void *userdata, l4h_slot **ret_slot);
@@ -380,6 +387,8 @@ l4h_generation l4h_overlay_get_generation_at(const l4h_overlay *overlay, size_t 
 
 /* ---- Jobs ---- */
 
+/* Takes the caller off those who asked for the job, which ends when nobody is left; somebody else's ends at
+ * once. Returns: 0 or a negative errno, -EBUSY when it is over. */
 int l4h_job_cancel(l4h_host *host, uint64_t id);
 int l4h_job_cancel_async(
         l4h_host *host, uint64_t id, l4h_done_handler handler, void *userdata, l4h_slot **ret_slot);

@@ -11,13 +11,9 @@ import re
 import sys
 import xml.etree.ElementTree as ET
 
+from roff import roff
+
 CONST = "org.freedesktop.DBus.Property.EmitsChangedSignal"
-
-
-def roff(text):
-    """One paragraph of plain text."""
-    text = " ".join(text.split()).replace("\\", "\\e")
-    return "\\&" + text if text[:1] in (".", "'") else text
 
 
 class Doc:

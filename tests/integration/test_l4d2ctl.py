@@ -134,5 +134,6 @@ def test_can_says_what_each_user_may_do(arena):
 
 
 def test_the_manual_pages_are_there():
-    for page in ("man1/l4d2ctl.1", "man8/left4me-hostd.8", "man5/left4me-host.conf.5", "man5/org.left4me.Host1.5"):
+    for page in ("man1/l4d2ctl.1", "man3/libleft4me-host.3", "man5/left4me-host.conf.5", "man5/org.left4me.Host1.5",
+                 "man8/left4me-hostd.8"):
         assert any(os.path.exists(f"/usr/share/man/{page}{end}") for end in ("", ".gz")), page
