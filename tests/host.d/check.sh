@@ -6,6 +6,9 @@
 # With --vm those alone that need a kernel of their own and power to be cut: tests/integration/vm and
 # tests/outer/vm.
 
+# Needed on this machine by tests that stand outside.
+check_packages=(g++ abigail-tools)
+
 unit_time_limit=120
 pytest_time_limit=3600
 
@@ -109,6 +112,7 @@ verb_check() {
         check_inner tests/integration/vm "$@"
         check_outer tests/outer/vm "$@"
     else
+        packages_install "${check_packages[@]}"
         check_unit
         check_demo
         check_inner tests/integration "$@"
