@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job-progress.h"
 #include "job-unit.h"
-#include "journal.h"
+#include "journal-follow.h"
 #include "progress.h"
 
 #define UNKNOWN       (-1.0)
+#define TEXT_MAX      512                  /* bytes of a line that are looked at */
 #define TELL_INTERVAL (G_USEC_PER_SEC / 4) /* signals go to everybody who listens */
 
 struct JobProgress {
@@ -53,13 +54,16 @@ static void tell(JobProgress *p)
                 p->timer = g_timeout_add((guint)(MAX(wait, 0) + 999) / 1000, on_tell, p);
 }
 
-static void on_printed(const char *line, size_t size, void *userdata)
+static void on_printed(JournalLine *printed, bool is_gap, void *userdata)
 {
+        g_autoptr(JournalLine) line = printed;
         JobProgress *p = userdata;
         g_autofree char *text = NULL;
         double number;
+        gsize size;
+        const char *bytes = g_bytes_get_data(line->text, &size);
 
-        switch (progress_parse(line, size, &number, &text)) {
+        switch (progress_parse(bytes, MIN(size, TEXT_MAX), &number, &text)) {
         case PROGRESS_NONE:
                 return;
         case PROGRESS_NUMBER:
@@ -90,7 +94,8 @@ void job_progress_begin(Job *job)
         *p = (JobProgress){.job = job, .number = UNKNOWN, .text = g_strdup("")};
         job_progress_free(job->progress);
         job->progress = p;
-        r = journal_follow(which, on_printed, p, &p->follower);
+        r = journal_follow_printed(
+                which, &(JournalListener){.line = on_printed, .userdata = p}, &p->follower);
         if (r < 0)
                 g_warning("Cannot follow the progress of job %s: %s", job->id, g_strerror(-r));
 }

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "journal.h"
+#include "journal-internal.h"
 #include "util.h"
 
-#include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <systemd/sd-journal.h>
 
-#define TEXT_MAX        (64 * 1024 - 1) /* bytes of a line; journald breaks what is printed at 48 KiB (LineMax=) */
-#define LOOK_MAX        20000           /* lines that one journal_read() looks at */
-#define SYNC_SOCKET     "/run/systemd/journal/io.systemd.journal"
-#define SYNC_LIMIT      10   /* seconds */
-#define FOLLOW_TEXT_MAX 512  /* bytes */
-#define FOLLOW_BACK     1000 /* lines that are there already */
-#define FOLLOW_TURN     64   /* lines */
-#define FOLLOW_POLL     2    /* seconds, where the kernel does not tell of changes */
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_journal, sd_journal_close)
+#define TEXT_MAX    (64 * 1024 - 1) /* bytes of a line; journald breaks what is printed at 48 KiB (LineMax=) */
+#define LOOK_MAX    20000           /* lines that one journal_read() looks at */
+#define SYNC_SOCKET "/run/systemd/journal/io.systemd.journal"
+#define SYNC_LIMIT  10 /* seconds */
 
 JournalLines *journal_lines_new(char **units, uint64_t since)
 {
@@ -80,7 +72,7 @@ static int match_about(sd_journal *journal, const JournalLines *which)
         return r;
 }
 
-static int open_lines(const JournalLines *which, sd_journal **ret_journal)
+int journal_open_lines(const JournalLines *which, bool only_printed, sd_journal **ret_journal)
 {
         g_autoptr(sd_journal) journal = NULL;
         int r = sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY);
@@ -89,9 +81,11 @@ static int open_lines(const JournalLines *which, sd_journal **ret_journal)
                 r = sd_journal_set_data_threshold(journal, TEXT_MAX);
         if (r >= 0)
                 r = match_printed(journal, which);
-        if (r >= 0)
+        if (only_printed && r >= 0)
+                r = match(journal, "_TRANSPORT", "stdout");
+        if (!only_printed && r >= 0)
                 r = sd_journal_add_disjunction(journal);
-        if (r >= 0)
+        if (!only_printed && r >= 0)
                 r = match_about(journal, which);
         if (r < 0)
                 return r;
@@ -113,15 +107,14 @@ static int get_field(sd_journal *journal, const char *field, const char **ret_va
         return 0;
 }
 
-static bool is_since(sd_journal *journal, const JournalLines *which)
+bool journal_is_since(sd_journal *journal, const JournalLines *which)
 {
         uint64_t time;
 
         return sd_journal_get_realtime_usec(journal, &time) >= 0 && time >= which->since;
 }
 
-/* Returns: NULL for an entry that is damaged, or has no text. */
-static JournalLine *take_line(sd_journal *journal)
+JournalLine *journal_take_line(sd_journal *journal)
 {
         const char *text, *priority;
         size_t size, priority_size;
@@ -178,7 +171,7 @@ static int seek(sd_journal *journal, const JournalLines *which, const JournalRan
                 return -ESTALE; /* it is no cursor */
         r = sd_journal_next(journal);
         /* The entry must be one of those meant: another's gives nothing. */
-        if (r > 0 && sd_journal_test_cursor(journal, range->cursor) > 0 && is_since(journal, which))
+        if (r > 0 && sd_journal_test_cursor(journal, range->cursor) > 0 && journal_is_since(journal, which))
                 return PLACE_BETWEEN;
         if (!or_next)
                 return -ESTALE;
@@ -192,12 +185,12 @@ static int seek_last(
 {
         uint64_t n = 0;
         int r = range->until == UINT64_MAX ? sd_journal_seek_tail(journal)
-                                           : sd_journal_seek_realtime_usec(journal, range->until + 1);
+                                           : sd_journal_seek_realtime_usec(journal, range->until);
 
-        while (r >= 0 && (r = sd_journal_previous(journal)) > 0 && is_since(journal, which) &&
+        while (r >= 0 && (r = sd_journal_previous(journal)) > 0 && journal_is_since(journal, which) &&
                 is_wanted(journal, range) &&
                 !(*range->cursor && sd_journal_test_cursor(journal, range->cursor) > 0)) {
-                g_autoptr(JournalLine) line = take_line(journal);
+                g_autoptr(JournalLine) line = journal_take_line(journal);
 
                 if (line && line->priority <= range->priority && ++n == range->last)
                         return PLACE_AT;
@@ -205,15 +198,13 @@ static int seek_last(
         return r < 0 ? r : seek(journal, which, range, true, read);
 }
 
-/* Returns: the cursor of the last line there is, owned by the caller, or "". */
-static char *find_tail(sd_journal *journal, const JournalLines *which)
+/* Returns: the last line there is, or NULL. */
+static JournalLine *find_tail(sd_journal *journal, const JournalLines *which)
 {
-        g_autoptr(JournalLine) line = NULL;
-
         if (sd_journal_seek_tail(journal) >= 0 && sd_journal_previous(journal) > 0 &&
-                is_since(journal, which))
-                line = take_line(journal);
-        return line ? g_steal_pointer(&line->cursor) : g_strdup("");
+                journal_is_since(journal, which))
+                return journal_take_line(journal);
+        return NULL;
 }
 
 /* Reads on from the place. Returns: 0 at the end, 1 when there is more, or negative errno. */
@@ -231,11 +222,12 @@ static int read_on(sd_journal *journal, const JournalLines *which, const Journal
                         return 0;
                 if (read->lines->len == max || size == 0 || looked_at == LOOK_MAX)
                         return 1;
-                line = is_since(journal, which) ? take_line(journal) : NULL;
+                line = journal_is_since(journal, which) ? journal_take_line(journal) : NULL;
                 if (!line)
                         continue;
                 g_free(read->cursor);
                 read->cursor = g_strdup(line->cursor);
+                read->time = line->time;
                 if (!is_wanted(journal, range) || line->priority > range->priority)
                         continue;
                 size -= MIN(size, g_bytes_get_size(line->text) + strlen(line->cursor));
@@ -248,8 +240,8 @@ int journal_read(const JournalLines *which, const JournalRange *range, bool or_n
 {
         g_autoptr(sd_journal) journal = NULL;
         g_auto(JournalRead) read = {.cursor = g_strdup(range->cursor)};
-        g_autofree char *tail = NULL;
-        int r = open_lines(which, &journal);
+        g_autoptr(JournalLine) tail = NULL;
+        int r = journal_open_lines(which, false, &journal);
 
         if (r < 0)
                 return r;
@@ -265,9 +257,11 @@ int journal_read(const JournalLines *which, const JournalRange *range, bool or_n
                 r = 0;
         if (r < 0)
                 return r;
-        if (range->last == 0 || !*read.cursor) {
+        /* Where nothing was looked at, what comes next comes behind what there was. */
+        if (range->last == 0 || read.is_gap ? read.time == 0 : !*read.cursor) {
                 g_free(read.cursor);
-                read.cursor = g_steal_pointer(&tail);
+                read.cursor = g_strdup(tail ? tail->cursor : "");
+                read.time = tail ? tail->time : 0;
         }
         read.is_end = r == 0;
         *ret = read;
@@ -298,12 +292,12 @@ int journal_read_tail(const JournalLines *which, size_t size, GPtrArray **ret_li
 {
         g_autoptr(sd_journal) journal = NULL;
         g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func((GDestroyNotify)journal_line_free);
-        int r = open_lines(which, &journal);
+        int r = journal_open_lines(which, false, &journal);
 
         if (r >= 0)
                 r = sd_journal_seek_tail(journal);
-        while (r >= 0 && (r = sd_journal_previous(journal)) > 0 && is_since(journal, which)) {
-                JournalLine *line = take_line(journal);
+        while (r >= 0 && (r = sd_journal_previous(journal)) > 0 && journal_is_since(journal, which)) {
+                JournalLine *line = journal_take_line(journal);
 
                 if (!line)
                         continue;
@@ -351,140 +345,4 @@ int journal_synchronize(void)
                 connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
                 return -errno;
         return call_synchronize(fd);
-}
-
-/* Following */
-
-struct JournalFollower {
-        JournalLines *which;
-        sd_journal *journal;
-        JournalPrinted printed;
-        JournalEnded ended; /* NULL while there is no end in sight */
-        void *userdata;
-        guint watch, poll, turn; /* sources of the loop, 0: none */
-};
-
-void journal_follower_free(JournalFollower *f)
-{
-        if (!f)
-                return;
-        g_clear_handle_id(&f->watch, g_source_remove);
-        g_clear_handle_id(&f->poll, g_source_remove);
-        g_clear_handle_id(&f->turn, g_source_remove);
-        g_clear_pointer(&f->journal, sd_journal_close);
-        journal_lines_free(f->which);
-        g_free(f);
-}
-
-/* Returns: 1 when there is more to read. */
-static int read_turn(JournalFollower *f)
-{
-        int r = 1;
-
-        for (unsigned n = 0; n < FOLLOW_TURN && (r = sd_journal_next(f->journal)) > 0; n++) {
-                const char *text;
-                size_t size;
-
-                if (is_since(f->journal, f->which) && get_field(f->journal, "MESSAGE", &text, &size) >= 0)
-                        f->printed(text, MIN(size, FOLLOW_TEXT_MAX), f->userdata);
-        }
-        return r;
-}
-
-static gboolean on_turn(gpointer userdata)
-{
-        JournalFollower *f = userdata;
-        int r = read_turn(f);
-
-        if (r > 0)
-                return G_SOURCE_CONTINUE;
-        f->turn = 0;
-        if (r < 0) {
-                g_warning("Cannot read the journal's lines of %s: %s", f->which->units[0], g_strerror(-r));
-                g_clear_handle_id(&f->watch, g_source_remove);
-                g_clear_handle_id(&f->poll, g_source_remove);
-        }
-        if (f->ended)
-                f->ended(f->userdata);
-        return G_SOURCE_REMOVE;
-}
-
-/* Calls are answered first: reading has a lower priority. */
-static void take_up(JournalFollower *f)
-{
-        (void)sd_journal_process(f->journal);
-        if (!f->turn)
-                f->turn = g_idle_add(on_turn, f);
-}
-
-static gboolean on_change(gint fd, GIOCondition condition, gpointer userdata)
-{
-        take_up(userdata);
-        return G_SOURCE_CONTINUE;
-}
-
-static gboolean on_poll(gpointer userdata)
-{
-        take_up(userdata);
-        return G_SOURCE_CONTINUE;
-}
-
-static int watch(JournalFollower *f)
-{
-        int fd = sd_journal_get_fd(f->journal), events;
-
-        if (fd < 0)
-                return fd;
-        events = sd_journal_get_events(f->journal);
-        if (events < 0)
-                return events;
-        f->watch = g_unix_fd_add(fd, (GIOCondition)events, on_change, f);
-        if (sd_journal_reliable_fd(f->journal) == 0)
-                f->poll = g_timeout_add_seconds(FOLLOW_POLL, on_poll, f);
-        return 0;
-}
-
-/* To the last lines, or to the first where they are few. */
-static int seek_back(sd_journal *journal)
-{
-        int r = sd_journal_seek_tail(journal);
-
-        if (r >= 0)
-                r = sd_journal_previous_skip(journal, FOLLOW_BACK);
-        return r < 0 || r == FOLLOW_BACK ? r : sd_journal_seek_head(journal);
-}
-
-int journal_follow(
-        const JournalLines *which, JournalPrinted printed, void *userdata, JournalFollower **ret_follower)
-{
-        JournalFollower *f = g_new0(JournalFollower, 1);
-        int r;
-
-        f->which = journal_lines_new(g_strdupv(which->units), which->since);
-        f->printed = printed;
-        f->userdata = userdata;
-        r = sd_journal_open(&f->journal, SD_JOURNAL_LOCAL_ONLY);
-        if (r >= 0)
-                r = sd_journal_set_data_threshold(f->journal, FOLLOW_TEXT_MAX);
-        if (r >= 0)
-                r = match_printed(f->journal, which);
-        if (r >= 0)
-                r = match(f->journal, "_TRANSPORT", "stdout");
-        if (r >= 0)
-                r = watch(f); /* first, so that nothing is missed */
-        if (r >= 0)
-                r = seek_back(f->journal);
-        if (r < 0) {
-                journal_follower_free(f);
-                return r;
-        }
-        take_up(f);
-        *ret_follower = f;
-        return 0;
-}
-
-void journal_follower_finish(JournalFollower *f, JournalEnded ended)
-{
-        f->ended = ended;
-        take_up(f);
 }

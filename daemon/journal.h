@@ -3,8 +3,8 @@
  * process can put a line into the log of another: the unit that printed it, or what systemd says of that
  * unit.
  *
- * journal_read() and journal_read_tail() wait for the disk and are for threads. A follower works in turns of
- * the main loop, a few lines each, however much is printed. Each reader has an sd_journal of its own. */
+ * What is here waits for the disk and is for threads. Who wants to be told of new lines follows the journal,
+ * see journal-follow.h. */
 #pragma once
 
 #include <glib.h>
@@ -42,6 +42,7 @@ typedef struct JournalRange {
 typedef struct JournalRead {
         GPtrArray *lines; /* JournalLine */
         char *cursor;     /* of the last line that was looked at, wanted or not; reading goes on behind it */
+        uint64_t time;    /* of that line */
         bool is_end;      /* there are no more by now */
         bool is_gap;      /* the line to read on behind is gone, and others may be with it */
 } JournalRead;
@@ -61,16 +62,3 @@ int journal_read_tail(const JournalLines *which, size_t size, GPtrArray **ret_li
 /* Waits until what was printed before is in the journal: journald reads it with a delay. For threads; some
  * seconds at most. Returns: 0 or negative errno. */
 int journal_synchronize(void);
-
-typedef struct JournalFollower JournalFollower;
-/* `text` need not end with a NUL byte, and is cut where it is long. */
-typedef void (*JournalPrinted)(const char *text, size_t size, void *userdata);
-typedef void (*JournalEnded)(void *userdata);
-
-/* Tells what the processes of the units print by their output and errors, beginning with the last lines that
- * are there already. Returns: 0 or negative errno. */
-int journal_follow(
-        const JournalLines *which, JournalPrinted printed, void *userdata, JournalFollower **ret_follower);
-/* Tells what the journal has by now, then calls `ended`, which may free the follower. */
-void journal_follower_finish(JournalFollower *follower, JournalEnded ended);
-void journal_follower_free(JournalFollower *follower);

@@ -72,7 +72,7 @@ def test_progress_is_told_four_times_a_second_and_the_last_always(root, overlay,
     overlay("maps", built=False)
     set_script(root, "maps", """
         for i in {1..20}; do
-            for j in {1..500}; do echo "X_PROGRESS=$i.$j%"; done
+            for j in {100..599}; do echo "X_PROGRESS=$i.$j%"; done
             sleep 0.1
         done
         echo STATUS=the last; echo X_PROGRESS=99.5%""")
