@@ -163,6 +163,7 @@ uint32_t l4h_manager_get_job_slots(const l4h_manager *manager);
 uint32_t l4h_manager_get_running_jobs(const l4h_manager *manager);
 uint32_t l4h_manager_get_max_pending_calls_per_user(const l4h_manager *manager);
 uint32_t l4h_manager_get_max_queued_jobs_per_user(const l4h_manager *manager);
+uint32_t l4h_manager_get_max_log_readers_per_user(const l4h_manager *manager);
 uint64_t l4h_manager_get_build_time_limit(const l4h_manager *manager); /* microseconds */
 uint32_t l4h_manager_get_keep_generations(const l4h_manager *manager);
 uint32_t l4h_manager_get_keep_finished_jobs(const l4h_manager *manager);

@@ -9,7 +9,7 @@ struct l4h_manager {
         uint16_t ports[2];
         char *listen_address;
         uint32_t job_slots, running_jobs, max_pending_calls_per_user, max_queued_jobs_per_user,
-                keep_generations, keep_finished_jobs;
+                max_log_readers_per_user, keep_generations, keep_finished_jobs;
         uint64_t build_time_limit, build_size_limit, build_file_limit, cache_size_limit, keep_free,
                 keep_finished_jobs_usec;
 };
@@ -35,6 +35,8 @@ const ObjectType manager_type = {
                         FIELD(l4h_manager, max_pending_calls_per_user, HOST_MEMBER_MaxPendingCallsPerUser,
                                 uint32),
                         FIELD(l4h_manager, max_queued_jobs_per_user, HOST_MEMBER_MaxQueuedJobsPerUser,
+                                uint32),
+                        FIELD(l4h_manager, max_log_readers_per_user, HOST_MEMBER_MaxLogReadersPerUser,
                                 uint32),
                         FIELD(l4h_manager, build_time_limit, HOST_MEMBER_BuildTimeLimit, uint64),
                         FIELD(l4h_manager, keep_generations, HOST_MEMBER_KeepGenerations, uint32),
@@ -71,6 +73,7 @@ DEFINE_GETTER(manager, get, uint32_t, job_slots)
 DEFINE_GETTER(manager, get, uint32_t, running_jobs)
 DEFINE_GETTER(manager, get, uint32_t, max_pending_calls_per_user)
 DEFINE_GETTER(manager, get, uint32_t, max_queued_jobs_per_user)
+DEFINE_GETTER(manager, get, uint32_t, max_log_readers_per_user)
 DEFINE_GETTER(manager, get, uint64_t, build_time_limit)
 DEFINE_GETTER(manager, get, uint32_t, keep_generations)
 DEFINE_GETTER(manager, get, uint32_t, keep_finished_jobs)

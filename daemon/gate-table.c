@@ -167,6 +167,7 @@ static const GateRow rows[] = {
         {HOST_IFACE_INSTANCE, "Configure",         "a{sv}",   ACTION("manage-instance"), ROW_CHANGE, examine_instance},
         {HOST_IFACE_INSTANCE, "SetConfig",         "sa{sv}",  ACTION("manage-instance"), ROW_CHANGE, examine_instance},
         {HOST_IFACE_INSTANCE, "GetConfig",         "",        ACTION("read-secrets"),    ROW_READ,   examine_instance},
+        {HOST_IFACE_INSTANCE, "OpenLog",           "a{sv}",   ACTION("read-logs"),       ROW_ASK,    examine_instance},
         {HOST_IFACE_INSTANCE, "ReadLog",           "su",      ACTION("read-logs"),       ROW_ASK,    examine_instance},
         {HOST_IFACE_INSTANCE, "Reset",             "a{sv}",   ACTION("manage-instance"), ROW_CHANGE, examine_instance},
         {HOST_IFACE_INSTANCE, "Delete",            "a{sv}",   ACTION("manage-instance"), ROW_CHANGE, examine_instance},
@@ -182,6 +183,7 @@ static const GateRow rows[] = {
         {HOST_IFACE_OVERLAY,  "Delete",            "a{sv}",   ACTION("manage-overlay"),  ROW_CHANGE, examine_overlay},
 
         {HOST_IFACE_JOB,      "Cancel",            "a{sv}",   ACTION("manage-jobs"),     ROW_CHANGE, examine_cancel},
+        {HOST_IFACE_JOB,      "OpenLog",           "a{sv}",   ACTION("read-logs"),       ROW_ASK,    examine_job},
         {HOST_IFACE_JOB,      "ReadLog",           "su",      ACTION("read-logs"),       ROW_ASK,    examine_job},
 };
 /* clang-format on */

@@ -5,7 +5,7 @@
 #include "instance.h"
 #include "job-keep.h"
 #include "job-queue.h"
-#include "log.h"
+#include "log-stream.h"
 #include "overlay.h"
 #include "paths.h"
 #include "unknown.h"
@@ -123,6 +123,7 @@ int host_new(LayersWay way, Host **ret_host, char **ret_message)
         host->overlays_by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
         host->jobs = g_tree_new_full(compare_ids, NULL, NULL, NULL);
         host->log_turns = log_turns_new();
+        host->log_streams = log_streams_new();
         host->served = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         r = sd_id128_get_boot(&boot);
         if (r < 0)
@@ -187,6 +188,7 @@ void host_free(Host *host)
         g_hash_table_unref(host->overlays);
         g_tree_unref(host->jobs);
         g_array_unref(host->served);
+        log_streams_free(host->log_streams);
         turns_free(host->log_turns);
         store_close(host->store);
         settings_free(host->settings);
@@ -224,9 +226,9 @@ gboolean host_reload(Host *host, GError **error)
         if (has_new_address)
                 announce_address(host);
         host_changed(host, OBJECT_MANAGER, "", "PortRange", "ListenAddress", "JobSlots",
-                "MaxPendingCallsPerUser", "MaxQueuedJobsPerUser", "BuildTimeLimit", "KeepGenerations",
-                "BuildSizeLimit", "BuildFileLimit", "CacheSizeLimit", "KeepFree", "KeepFinishedJobs",
-                "KeepFinishedJobsUSec");
+                "MaxPendingCallsPerUser", "MaxQueuedJobsPerUser", "MaxLogReadersPerUser", "BuildTimeLimit",
+                "KeepGenerations", "BuildSizeLimit", "BuildFileLimit", "CacheSizeLimit", "KeepFree",
+                "KeepFinishedJobs", "KeepFinishedJobsUSec");
         unknown_refresh(host);
         jobs_drop_old(host);
         jobs_schedule(host);

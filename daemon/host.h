@@ -46,19 +46,20 @@ struct Host {
         char *boot_id;
         LayersWay layers_way;
         FilterState filter;
-        bool is_filter_test_begun;  /* its unit is ours, and its states count */
-        GHashTable *instances;      /* name -> Instance */
-        GHashTable *overlays;       /* name -> Overlay */
-        GHashTable *overlays_by_id; /* &row->id -> Overlay */
-        GTree *jobs;                /* &id -> Job, oldest first */
-        char **unknown;             /* paths that nobody knows, sorted; see unknown.h */
-        guint save_again;           /* the store is tried again: some job's end is not in it */
-        bool has_leftovers;         /* a deletion failed, and what it left may be in the trash */
-        guint schedule;             /* a turn of jobs_schedule() is due */
-        GArray *served;             /* uint32_t: users whose jobs have begun, the last one last */
-        guint drop;                 /* the next turn of jobs_drop_old() */
-        bool is_keeping_log;        /* a turn of jobs_keep_logs() is at work */
-        Turns *log_turns;           /* of those who read logs; see log.h */
+        bool is_filter_test_begun;      /* its unit is ours, and its states count */
+        GHashTable *instances;          /* name -> Instance */
+        GHashTable *overlays;           /* name -> Overlay */
+        GHashTable *overlays_by_id;     /* &row->id -> Overlay */
+        GTree *jobs;                    /* &id -> Job, oldest first */
+        char **unknown;                 /* paths that nobody knows, sorted; see unknown.h */
+        guint save_again;               /* the store is tried again: some job's end is not in it */
+        bool has_leftovers;             /* a deletion failed, and what it left may be in the trash */
+        guint schedule;                 /* a turn of jobs_schedule() is due */
+        GArray *served;                 /* uint32_t: users whose jobs have begun, the last one last */
+        guint drop;                     /* the next turn of jobs_drop_old() */
+        bool is_keeping_log;            /* a turn of jobs_keep_logs() is at work */
+        Turns *log_turns;               /* of those who read logs; see log.h */
+        struct LogStreams *log_streams; /* see log-stream.h */
         HostListener listener;
 };
 

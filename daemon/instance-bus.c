@@ -114,6 +114,13 @@ static int method_delete(sd_bus_message *m, void *instance, sd_bus_error *ret_er
         return job ? call_reply_job(call, job) : call_fail(call, error);
 }
 
+static int method_open_log(sd_bus_message *m, void *instance, sd_bus_error *ret_error)
+{
+        g_autoptr(Log) log = instance_log_new(instance);
+
+        return log_bus_open(objects_take_call(m), ((Instance *)instance)->host, log, false);
+}
+
 static int method_read_log(sd_bus_message *m, void *instance, sd_bus_error *ret_error)
 {
         g_autoptr(Log) log = instance_log_new(instance);
@@ -218,7 +225,7 @@ const sd_bus_vtable instance_vtable[] = {
                 method_set_config, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetConfig", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", text), method_get_config,
                 SD_BUS_VTABLE_UNPRIVILEGED),
-        LOG_METHODS(method_read_log),
+        LOG_METHODS(method_open_log, method_read_log),
         JOB_METHOD("Reset", method_reset),
         JOB_METHOD("Delete", method_delete),
         SD_BUS_PROPERTY("Name", "s", property_get_name, 0, CONST),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "instance.h"
 #include "job-queue.h"
+#include "log-stream.h"
 #include "overlay.h"
 #include "paths.h"
 #include "util.h"
@@ -118,6 +119,7 @@ void instance_forget(Instance *i)
 {
         Host *host = i->host;
         g_autoptr(GArray) overlays = g_array_ref(i->row->overlays);
+        g_autoptr(Log) log = instance_log_new(i);
 
         /* One that had failed may still come back at boot, and is remembered as failed. */
         systemd1_disable(host->systemd, i->server_unit, log_failure, NULL);
@@ -125,6 +127,7 @@ void instance_forget(Instance *i)
         systemd1_reset_failed(host->systemd, i->server_unit, log_failure, NULL);
         systemd1_reset_failed(host->systemd, i->mount_unit, log_failure, NULL);
         host_object_removed(host, OBJECT_INSTANCE, i->row->name);
+        log_streams_end(host, log->name);
         instance_free(i);
         overlays_announce_users(host, overlays, true);
 }

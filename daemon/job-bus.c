@@ -22,6 +22,16 @@ static int method_cancel(sd_bus_message *m, void *job, sd_bus_error *ret_error)
                                                                             : call_fail(call, error);
 }
 
+static int method_open_log(sd_bus_message *m, void *job, sd_bus_error *ret_error)
+{
+        Call *call = objects_take_call(m);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Log) log = job_log_new(job, &error);
+
+        return log ? log_bus_open(call, ((Job *)job)->host, log, job_log_is_whole(job))
+                   : call_fail(call, error);
+}
+
 static int method_read_log(sd_bus_message *m, void *job, sd_bus_error *ret_error)
 {
         Call *call = objects_take_call(m);
@@ -81,7 +91,7 @@ const sd_bus_vtable job_vtable[] = {
         SD_BUS_VTABLE_START(SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_cancel,
                 SD_BUS_VTABLE_UNPRIVILEGED),
-        LOG_METHODS(method_read_log),
+        LOG_METHODS(method_open_log, method_read_log),
         SD_BUS_PROPERTY("Id", "t", property_get_id, 0, CONST),
         SD_BUS_PROPERTY("Kind", "s", property_get_kind, 0, CONST),
         SD_BUS_PROPERTY("Subject", "o", property_get_subject, 0, CONST),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job-keep.h"
+#include "job-log.h"
 #include "job.h"
 #include "overlay.h"
 
@@ -41,6 +42,7 @@ static void drop(Job *job)
                 return;
         }
         host_object_removed(job->host, OBJECT_JOB, job->id);
+        job_log_end(job);
         job_free(job);
 }
 

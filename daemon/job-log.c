@@ -2,6 +2,7 @@
 #include "job-log.h"
 #include "job-progress.h"
 #include "job-unit.h"
+#include "log-stream.h"
 
 #include <gio/gio.h>
 
@@ -15,6 +16,11 @@
 static JournalLines *log_lines(const Job *job)
 {
         return journal_lines_new(job_unit_make_all_names(job), job->row->queued_at - CLOCK_SLACK);
+}
+
+static char *log_name(const Job *job)
+{
+        return g_strdup_printf("job %s", job->id);
 }
 
 /* Putting aside */
@@ -74,6 +80,7 @@ static void on_kept(GObject *source, GAsyncResult *result, gpointer userdata)
         if (job) {
                 keep(job, k);
                 job_progress_end(job);
+                job_log_end(job);
         }
         keeping_free(k);
         host->is_keeping_log = false;
@@ -116,16 +123,29 @@ void jobs_load_logs(Host *host)
                 Job *job = job_find(host, g_array_index(ids, uint64_t, n), NULL);
 
                 if (job)
-                        job->is_log_seen_to = true;
+                        job->is_log_seen_to = job->is_log_whole = true;
         }
         jobs_keep_logs(host);
 }
 
 /* Reading */
 
+bool job_log_is_whole(const Job *job)
+{
+        return job_is_finished(job) && (job->is_log_whole || !job->row->started_at);
+}
+
+void job_log_end(Job *job)
+{
+        g_autofree char *name = log_name(job);
+
+        job->is_log_whole = true;
+        log_streams_end(job->host, name);
+}
+
 Log *job_log_new(Job *job, GError **error)
 {
-        g_autoptr(Log) log = log_new(g_strdup_printf("job %s", job->id), log_lines(job));
+        g_autoptr(Log) log = log_new(log_name(job), log_lines(job));
         char *message = NULL;
         int r = store_load_log(job->host->store, job->row->id, &log->first, &log->kept, &message);
 

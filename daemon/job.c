@@ -243,6 +243,8 @@ void job_announce_finished(Job *job)
         if (overlay)
                 overlay_changed(overlay, "State");
         jobs_drop_old(host);
+        if (!job->row->started_at)
+                job_log_end(job);
         jobs_keep_logs(host);
         jobs_schedule(host);
         if (!job->is_unsaved)

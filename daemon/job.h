@@ -26,6 +26,7 @@ struct Job {
         JobImport *import;            /* until its unit has the archive; see job-import.c */
         bool is_unsaved;              /* its end is not in the store yet */
         struct JobProgress *progress; /* NULL when it has none; see job-progress.h */
+        bool is_log_whole;            /* it has ended, and journald has all that it printed */
         bool is_log_seen_to; /* its last lines are put aside, as far as they could be; see job-log.h */
 };
 

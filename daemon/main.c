@@ -13,6 +13,7 @@
 #include "dbus/names.h"
 #include <glib-unix.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -172,6 +173,7 @@ int main(int argc, char *argv[])
                 return 2;
         }
         umask(0077);
+        (void)signal(SIGPIPE, SIG_IGN); /* readers of logs may be gone at any time */
         program.loop = g_main_loop_new(NULL, FALSE);
         return program_run(&program);
 }

@@ -113,6 +113,7 @@ PROPERTY(property_get_job_slots, Host, host, "u", host->settings->job_slots)
 PROPERTY(property_get_running_jobs, Host, host, "u", jobs_running(host))
 PROPERTY(property_get_max_pending_calls, Host, host, "u", host->settings->max_pending_calls)
 PROPERTY(property_get_max_queued_jobs, Host, host, "u", host->settings->max_queued_jobs)
+PROPERTY(property_get_max_log_readers, Host, host, "u", host->settings->max_log_readers)
 PROPERTY(property_get_build_time_limit, Host, host, "t", host->settings->build_time_limit)
 PROPERTY(property_get_keep_generations, Host, host, "u", host->settings->keep_generations)
 PROPERTY(property_get_keep_finished, Host, host, "u", host->settings->keep_finished)
@@ -160,6 +161,7 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("RunningJobs", "u", property_get_running_jobs, 0, CHANGES),
         SD_BUS_PROPERTY("MaxPendingCallsPerUser", "u", property_get_max_pending_calls, 0, CHANGES),
         SD_BUS_PROPERTY("MaxQueuedJobsPerUser", "u", property_get_max_queued_jobs, 0, CHANGES),
+        SD_BUS_PROPERTY("MaxLogReadersPerUser", "u", property_get_max_log_readers, 0, CHANGES),
         SD_BUS_PROPERTY("BuildTimeLimit", "t", property_get_build_time_limit, 0, CHANGES),
         SD_BUS_PROPERTY("KeepGenerations", "u", property_get_keep_generations, 0, CHANGES),
         SD_BUS_PROPERTY("KeepFinishedJobs", "u", property_get_keep_finished, 0, CHANGES),

@@ -113,6 +113,7 @@ static const Setting known_settings[] = {
         {"JobSlots", parse_count, offsetof(Settings, job_slots), 1, 16},
         {"MaxPendingCallsPerUser", parse_count, offsetof(Settings, max_pending_calls), 1, 65536},
         {"MaxQueuedJobsPerUser", parse_count, offsetof(Settings, max_queued_jobs), 1, 65536},
+        {"MaxLogReadersPerUser", parse_count, offsetof(Settings, max_log_readers), 1, 65536},
         {"BuildTimeLimitSec", parse_seconds, offsetof(Settings, build_time_limit), 1, 7 * 24 * 3600},
         {"KeepGenerations", parse_count, offsetof(Settings, keep_generations), 1, 16},
         {"KeepFinishedJobs", parse_count, offsetof(Settings, keep_finished), 1, 10000},
@@ -133,6 +134,7 @@ static Settings *settings_new(void)
         settings->job_slots = 4;
         settings->max_pending_calls = 64;
         settings->max_queued_jobs = 256;
+        settings->max_log_readers = 256;
         settings->build_time_limit = UINT64_C(3600) * G_USEC_PER_SEC;
         settings->keep_generations = 2;
         settings->keep_finished = 100;

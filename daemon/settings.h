@@ -17,6 +17,7 @@ typedef struct Settings {
         unsigned job_slots;   /* JobSlots=4, 1 to 16 */
         unsigned max_pending_calls; /* MaxPendingCallsPerUser=64 */
         unsigned max_queued_jobs;   /* MaxQueuedJobsPerUser=256 */
+        unsigned max_log_readers;   /* MaxLogReadersPerUser=256 */
         uint64_t build_time_limit;  /* BuildTimeLimitSec=3600, microseconds here */
         unsigned keep_generations;  /* KeepGenerations=2, 1 to 16 */
         unsigned keep_finished;     /* KeepFinishedJobs=100, 1 to 10000 */

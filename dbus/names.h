@@ -40,6 +40,23 @@
 #define HOST_CAN_CHALLENGE       "challenge"
 #define HOST_CAN_NO              "no"
 
+/* Keys of OpenLog, its formats, and what is in an object of JSON: the names of a line are journalctl's. */
+#define HOST_OPTION_FORMAT     "Format"
+#define HOST_OPTION_FOLLOW     "Follow"
+#define HOST_OPTION_SINCE      "Since"
+#define HOST_OPTION_UNTIL      "Until"
+#define HOST_OPTION_LINES      "Lines"
+#define HOST_OPTION_PRIORITY   "Priority"
+#define HOST_OPTION_CURSOR     "Cursor"
+#define HOST_LOG_CAT           "cat"
+#define HOST_LOG_JSON          "json"
+#define HOST_LOG_CURSOR        "__CURSOR"
+#define HOST_LOG_TIME          "__REALTIME_TIMESTAMP"
+#define HOST_LOG_PRIORITY      "PRIORITY"
+#define HOST_LOG_MESSAGE       "MESSAGE"
+#define HOST_LOG_MISSED_AFTER  "MISSED_AFTER"
+#define HOST_LOG_MISSED_BEFORE "MISSED_BEFORE"
+
 /* Fields of the audit trail in the journal. */
 #define HOST_JOURNAL_CALL         "LEFT4ME_CALL"
 #define HOST_JOURNAL_EVENT        "LEFT4ME_EVENT" /* accepted, refused, finished */

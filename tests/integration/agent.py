@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A bus client that the tests start as some user. It reads a question a line from standard input and answers a line,
 in JSON; values cross as GVariant text, so that every type of the bus does."""
+import hashlib
 import json
 import os
 import pathlib
+import resource
+import select
 import sys
+import time
 
 from gi.repository import Gio, GLib
 
@@ -24,6 +28,7 @@ bus = Gio.DBusConnection.new_for_address_sync(
     os.environ.get("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/run/dbus/system_bus_socket"),
     Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, None, None)
 signals = []
+pipes = []  # descriptors that came with answers, -1 when closed
 begun = {}  # id of a call made by `begin` -> its answer, or None
 prompts = {}  # cookie -> (what it says, the invocation that waits for the answer)
 
@@ -77,7 +82,9 @@ def send(q, answered):
 
     def done(_bus, result):
         try:
-            answered({"reply": bus.call_with_unix_fd_list_finish(result)[0].print_(True)})
+            reply, descriptors = bus.call_with_unix_fd_list_finish(result)
+            pipes.extend(descriptors.steal_fds() if descriptors else [])
+            answered({"reply": reply.print_(True), "pipe": len(pipes) - 1})
         except GLib.Error as error:
             answered(as_answer(error))
 
@@ -108,7 +115,7 @@ def burst(q):
             send({"timeout": 60, **q}, answered)
             sent += 1
         GLib.MainContext.default().iteration(True)
-    return {"counts": counts}
+    return {"counts": counts, "pipes": len(pipes)}
 
 
 def shout(q):
@@ -204,12 +211,46 @@ def own(q):
     return {"reply": bus.call_sync(*BUS, "RequestName", parse(f"('{NAME}', uint32 4)"), None, 0, 10000, None).print_(True)}
 
 
+def read_pipes(q):
+    """Reads pipes at the same time, each until it has brought `until` or has ended, and at most so long. Answers, of each
+    pipe, what was read, or with `digest` a digest of it and the number of its lines, and whether it has ended."""
+    found = {number: bytearray() for number in q["pipes"]}
+    ended, poller, late = set(), select.poll(), time.monotonic() + q["seconds"]
+    numbers = {pipes[number]: number for number in found}
+    for fd in numbers:
+        poller.register(fd, select.POLLIN)
+    while numbers and time.monotonic() < late:
+        for fd, _ in poller.poll(50):
+            more = os.read(fd, 1 << 16)
+            number = numbers[fd]
+            found[number] += more
+            if not more:
+                ended.add(number)
+            if not more or (q["until"] and q["until"].encode("latin-1") in found[number][-len(more) - len(q["until"]):]):
+                poller.unregister(fd)
+                del numbers[fd]
+    return {"pipes": [{"ended": number in ended, **({"digest": hashlib.sha256(data).hexdigest(), "lines": data.count(b"\n")}
+                                                    if q.get("digest") else {"read": data.decode("latin-1")})}
+                      for number, data in found.items()]}
+
+
+def close_pipes(q):
+    for number in q["pipes"]:
+        os.close(pipes[number])
+        pipes[number] = -1
+    return {}
+
+
 def answer(q):
     what = q["do"]
     if what == "call":
         return call(q)
     if what == "burst":
         return burst(q)
+    if what == "pipes":
+        return read_pipes(q)
+    if what == "close":
+        return close_pipes(q)
     if what == "shout":
         return shout(q)
     if what == "sequence":
@@ -240,5 +281,6 @@ def answer(q):
     return {"unique": bus.get_unique_name()}
 
 
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 for line in sys.stdin:
     print(json.dumps(answer(json.loads(line))), flush=True)

@@ -78,6 +78,7 @@ static void assert_defaults(const Settings *settings)
         g_assert_cmpuint(settings->job_slots, ==, 4);
         g_assert_cmpuint(settings->max_pending_calls, ==, 64);
         g_assert_cmpuint(settings->max_queued_jobs, ==, 256);
+        g_assert_cmpuint(settings->max_log_readers, ==, 256);
         g_assert_cmpuint(settings->build_time_limit, ==, UINT64_C(3600000000));
         g_assert_cmpuint(settings->keep_generations, ==, 2);
         g_assert_cmpuint(settings->keep_finished, ==, 100);
@@ -108,7 +109,8 @@ static void test_all(Fixture *f, gconstpointer data)
         g_assert_true(g_file_set_contents(f->path,
                 "[Host]\nPortRange=1024-1026\nListenAddress = 192.0.2.7 "
                 "\nJobSlots=16\nMaxPendingCallsPerUser=1\n"
-                "MaxQueuedJobsPerUser=65536\nBuildTimeLimitSec=604800\nKeepGenerations=1\n"
+                "MaxQueuedJobsPerUser=65536\nMaxLogReadersPerUser=65536\nBuildTimeLimitSec="
+                "604800\nKeepGenerations=1\n"
                 "KeepFinishedJobs=1\nKeepFinishedJobsSec=0\n"
                 "BuildSizeLimit=1024K\nBuildFileLimit=10000000\nCacheSizeLimit=16T\nKeepFree=4097\n",
                 -1, NULL));
@@ -118,6 +120,7 @@ static void test_all(Fixture *f, gconstpointer data)
         g_assert_cmpstr(settings->listen_address, ==, "192.0.2.7");
         g_assert_cmpuint(settings->job_slots, ==, 16);
         g_assert_cmpuint(settings->max_pending_calls, ==, 1);
+        g_assert_cmpuint(settings->max_log_readers, ==, 65536);
         g_assert_cmpuint(settings->max_queued_jobs, ==, 65536);
         g_assert_cmpuint(settings->build_time_limit, ==, UINT64_C(604800000000));
         g_assert_cmpuint(settings->keep_generations, ==, 1);
