@@ -5,6 +5,7 @@
 #include "internal.h"
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct Known {
         char *path;
@@ -13,9 +14,13 @@ typedef struct Known {
         unsigned reading; /* the last that it was in */
 } Known;
 
+#define RETRY_USEC (2 * UINT64_C(1000000))
+
 typedef struct Watch {
         l4h_slot *slot; /* that this belongs to */
         l4h_slot *reading;
+        sd_event_source *retry;
+        bool is_away; /* what is known may be old */
         unsigned n_readings;
         Known *known; /* sorted by path */
         size_t n_known;
@@ -31,6 +36,7 @@ static void watch_free(void *state)
 {
         Watch *watch = state;
         l4h_slot_unref(watch->reading);
+        sd_event_source_disable_unref(watch->retry);
         for (size_t i = 0; i < watch->n_known; i++)
                 known_done(&watch->known[i]);
         free(watch->known);
@@ -52,6 +58,21 @@ static int watch_tell(Watch *watch, l4h_change change, const Known *known)
                 event.job = known->object;
         ((l4h_watch_handler)slot->handler)(slot->host, &event, slot->userdata);
         return slot->n_ref > 1 ? 0 : -ECANCELED;
+}
+
+/* For what is in the host's sentence. */
+static void watch_go_away(Watch *watch)
+{
+        if (watch->is_away)
+                return;
+        watch->is_away = true;
+        (void)watch_tell(watch, L4H_AWAY, NULL);
+}
+
+static void watch_stop_reading(Watch *watch)
+{
+        watch->reading = l4h_slot_unref(watch->reading);
+        watch->retry = sd_event_source_disable_unref(watch->retry);
 }
 
 /* ---- What is known ---- */
@@ -121,6 +142,7 @@ static int watch_take(const char *path, const ObjectType *type, sd_bus_message *
 /* ---- Reading all ---- */
 
 static void on_objects(l4h_host *host, int r, sd_bus_message *m, void *userdata);
+static void watch_read_again(Watch *watch);
 
 static int answer_read(sd_bus_message *m, void *value)
 {
@@ -146,11 +168,31 @@ static int watch_read(Watch *watch)
         return r;
 }
 
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Watch *watch = userdata;
+        _cleanup_(slot_unrefp) l4h_slot *slot = l4h_slot_ref(watch->slot);
+        watch_read_again(watch);
+        return 0;
+}
+
+/* A service that is not there is heard of when it comes; one that was asked at a bad time is asked again. */
+static void watch_fail(Watch *watch)
+{
+        l4h_host *host = watch->slot->host;
+        sd_event *event = sd_bus_get_event(host->bus);
+        if (event && !l4h_error_is_unreachable(host))
+                (void)sd_event_add_time_relative(
+                        event, &watch->retry, CLOCK_MONOTONIC, RETRY_USEC, 0, on_retry, watch);
+        watch_go_away(watch);
+}
+
 /* For a watch that is under way. */
 static void watch_read_again(Watch *watch)
 {
+        watch_stop_reading(watch);
         if (watch_read(watch) < 0)
-                (void)watch_tell(watch, L4H_AWAY, NULL);
+                watch_fail(watch);
 }
 
 static void on_objects(l4h_host *host, int r, sd_bus_message *m, void *userdata)
@@ -168,8 +210,12 @@ static void on_objects(l4h_host *host, int r, sd_bus_message *m, void *userdata)
                         i++;
                 else
                         r = watch_remove(watch, i);
-        if (r != -ECANCELED)
-                (void)watch_tell(watch, r < 0 ? L4H_AWAY : L4H_READY, NULL);
+        if (r >= 0) {
+                watch->is_away = false;
+                (void)watch_tell(watch, L4H_READY, NULL);
+        } else if (r != -ECANCELED) {
+                watch_fail(watch);
+        }
 }
 
 /* ---- Signals ---- */
@@ -208,8 +254,8 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
         _cleanup_(slot_unrefp) l4h_slot *slot = l4h_slot_ref(userdata);
         Watch *watch = slot->state;
-        if (watch->reading)
-                return 0;
+        if (watch->reading || watch->is_away)
+                return 0; /* what is read next has it */
         int r = 0;
         if (sd_bus_message_is_signal(m, IFACE_PROPERTIES, "PropertiesChanged"))
                 r = take_changed(watch, m);
@@ -230,9 +276,9 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
         if (sd_bus_message_read(m, "sss", NULL, NULL, &owner) < 0)
                 return 0; /* the bus says nothing else */
         if (!*owner) {
-                watch->reading = l4h_slot_unref(watch->reading);
+                watch_stop_reading(watch);
                 (void)host_fail(slot->host, -ENOTCONN, "left4me-hostd has left the bus.");
-                (void)watch_tell(watch, L4H_AWAY, NULL);
+                watch_go_away(watch);
         } else if (!watch->reading) { /* else it was started by what is being read */
                 watch_read_again(watch);
         }
@@ -243,7 +289,7 @@ static int on_lost(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
         _cleanup_(slot_unrefp) l4h_slot *slot = l4h_slot_ref(userdata);
         Watch *watch = slot->state;
-        watch->reading = l4h_slot_unref(watch->reading);
+        watch_stop_reading(watch);
         (void)host_fail_lost(slot->host);
         (void)watch_tell(watch, L4H_LOST, NULL);
         return 0;

@@ -163,6 +163,20 @@ def test_a_restart_of_the_service_is_stated_and_nothing_flickers(library, game, 
     sam.heard("changed instance libby inactive")
 
 
+def test_a_service_that_cannot_answer_is_asked_again(library, game, overlay):
+    overlay("libmaps", built=False)
+    sam = library("sam")
+    run("systemctl", "mask", "--runtime", "--now", "polkit.service")
+    try:
+        sam.ask("watch")
+        sam.heard("away .*(polkit|authorization).*")
+    finally:
+        run("systemctl", "unmask", "--runtime", "polkit.service")
+    sam.heard("ready ")
+    assert [line.split()[0] for line in sam.said].count("away") == 1
+    assert "added overlay libmaps empty " in sam.said
+
+
 def test_what_came_and_went_while_the_service_was_away(library, game, root, instance, overlay):
     overlay("libmaps", built=False)
     instance("libby")

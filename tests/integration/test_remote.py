@@ -82,7 +82,7 @@ def test_a_lost_connection_ends_a_watch_and_what_waits(sshd, game, root, tmp_pat
     run("pkill", "-P", str(front.process.pid), "ssh")
     front.heard("lost The connection to the bus of ada@127.0.0.1:2222 is lost; connect again.")
     assert front.answer("instance faraway").startswith("-")
-    front.end()
+    assert front.end() == 0
 
 
 def test_a_container(game):
