@@ -3,8 +3,8 @@
 #
 # Every test, on a host made from nothing: unit tests, the demo and tests/integration inside the host,
 # then tests/outer on this machine, which reboot and crash the host. A skipped test is a failed one.
-# With --vm those alone that need a kernel of their own and power to be cut: tests/integration/vm and
-# tests/outer/vm.
+# Then, on a machine in emulation, which is slow, those that need a kernel of their own and power to be
+# cut: tests/integration/vm and tests/outer/vm. With --vm those alone.
 
 # Needed on this machine by tests that stand outside.
 check_packages=(g++ abigail-tools)
@@ -105,6 +105,16 @@ check_reports() {
     check_count "sanitizer reports" $((failed == 0)) "$failed"
 }
 
+# Sanitizers would be too slow there. Arguments go to pytest.
+check_machine() {
+    local output=$host/check-vm.log words
+    [[ ! $sanitize && $kind != vm ]] || return 0
+    "$tree/tests/host" check --vm --release "$release" -- "$@" </dev/null | tee "$output" || true
+    read -ra words < <(tail -n 1 "$output")
+    [[ ${words[1]:-} == passed, && ${words[3]:-} == failed ]] || words=(0 passed, 1 failed)
+    check_count "in emulation" "${words[0]}" "${words[2]}"
+}
+
 # Arguments go to pytest.
 verb_check() {
     from_nothing
@@ -126,6 +136,7 @@ verb_check() {
     else
         to_nothing
     fi
+    check_machine "$@"
     echo "$check_passed passed, $check_failed failed"
     ((check_failed == 0 && check_passed > 0))
 }
