@@ -209,6 +209,7 @@ typedef struct l4h_event {
         /* Which object came, changed or is gone: one of these, the others are NULL. It is the watch's, which
          * keeps it up to date: as long as the watch is under way, strings and arrays that an object gave are
          * valid until the event loop runs again. A reference keeps the object beyond L4H_REMOVED. */
+        l4h_manager *manager;
         l4h_instance *instance;
         l4h_overlay *overlay;
         l4h_job *job;
@@ -216,10 +217,10 @@ typedef struct l4h_event {
 
 typedef void (*l4h_watch_handler)(l4h_host *host, const l4h_event *event, void *userdata);
 
-/* Has `handler` told of all objects, by the event loop that the connection is attached to: first of those
- * that are there, then of each that comes, changes or goes, the progress of jobs included, until the last
- * reference to `*ret_slot` is given up (see above about slots). A service that does not run is started.
- * Returns: 0 or a negative errno. */
+/* Has `handler` told of all objects, the host itself among them, by the event loop that the connection is
+ * attached to: first of those that are there, then of each that comes, changes or goes, the progress of jobs
+ * included, until the last reference to `*ret_slot` is given up (see above about slots). A service that does
+ * not run is started. Returns: 0 or a negative errno. */
 int l4h_watch(l4h_host *host, l4h_watch_handler handler, void *userdata, l4h_slot **ret_slot);
 
 /* ---- Instances ---- */

@@ -17,10 +17,10 @@ typedef struct Known {
 #define RETRY_USEC (2 * UINT64_C(1000000))
 
 typedef struct Watch {
-        l4h_slot *slot; /* that this belongs to */
-        l4h_slot *reading;
+        l4h_slot *slot;                              /* that this belongs to */
+        l4h_slot *reading_manager, *reading_objects; /* what is said meanwhile is in what they will bring */
         sd_event_source *retry;
-        bool is_away; /* what is known may be old */
+        bool is_away;
         unsigned n_readings;
         Known *known; /* sorted by path */
         size_t n_known;
@@ -32,16 +32,26 @@ static void known_done(Known *known)
         free(known->path);
 }
 
+static void watch_stop_reading(Watch *watch)
+{
+        watch->reading_manager = l4h_slot_unref(watch->reading_manager);
+        watch->reading_objects = l4h_slot_unref(watch->reading_objects);
+        watch->retry = sd_event_source_disable_unref(watch->retry);
+}
+
 static void watch_free(void *state)
 {
         Watch *watch = state;
-        l4h_slot_unref(watch->reading);
-        sd_event_source_disable_unref(watch->retry);
+        watch_stop_reading(watch);
         for (size_t i = 0; i < watch->n_known; i++)
                 known_done(&watch->known[i]);
         free(watch->known);
         free(watch);
 }
+
+static void watch_read_again(Watch *watch);
+static void on_manager(l4h_host *host, int r, sd_bus_message *m, void *userdata);
+static void on_objects(l4h_host *host, int r, sd_bus_message *m, void *userdata);
 
 /* ---- What is told ---- */
 
@@ -50,6 +60,8 @@ static int watch_tell(Watch *watch, l4h_change change, const Known *known)
 {
         l4h_slot *slot = watch->slot;
         l4h_event event = {.change = change};
+        if (known && known->type == &manager_type)
+                event.manager = known->object;
         if (known && known->type == &instance_type)
                 event.instance = known->object;
         if (known && known->type == &overlay_type)
@@ -67,12 +79,6 @@ static void watch_go_away(Watch *watch)
                 return;
         watch->is_away = true;
         (void)watch_tell(watch, L4H_AWAY, NULL);
-}
-
-static void watch_stop_reading(Watch *watch)
-{
-        watch->reading = l4h_slot_unref(watch->reading);
-        watch->retry = sd_event_source_disable_unref(watch->retry);
 }
 
 /* ---- What is known ---- */
@@ -141,9 +147,6 @@ static int watch_take(const char *path, const ObjectType *type, sd_bus_message *
 
 /* ---- Reading all ---- */
 
-static void on_objects(l4h_host *host, int r, sd_bus_message *m, void *userdata);
-static void watch_read_again(Watch *watch);
-
 static int answer_read(sd_bus_message *m, void *value)
 {
         *(sd_bus_message **)value = sd_bus_message_ref(m);
@@ -155,16 +158,23 @@ static void answer_free(void *value)
         sd_bus_message_unref(*(sd_bus_message **)value);
 }
 
-typedef void (*l4h_objects_handler)(l4h_host *host, int r, sd_bus_message *m, void *userdata);
-DEFINE_ANSWER(objects, sd_bus_message *, answer_read, answer_free)
+typedef void (*l4h_message_handler)(l4h_host *host, int r, sd_bus_message *m, void *userdata);
+DEFINE_ANSWER(message, sd_bus_message *, answer_read, answer_free)
+
+static int read_begin(Watch *watch, const Call *call, l4h_message_handler handler, l4h_slot **ret)
+{
+        int r = call_begin(watch->slot->host, call, &answer_message, (Handler)handler, watch, ret);
+        if (r >= 0)
+                slot_borrow_host(*ret);
+        return r;
+}
 
 static int watch_read(Watch *watch)
 {
-        l4h_host *host = watch->slot->host;
         watch->n_readings++;
-        int r = call_begin(host, &CALL_LIST, &answer_objects, (Handler)on_objects, watch, &watch->reading);
+        int r = read_begin(watch, &CALL_FIND(manager, NULL), on_manager, &watch->reading_manager);
         if (r >= 0)
-                slot_borrow_host(watch->reading);
+                r = read_begin(watch, &CALL_LIST, on_objects, &watch->reading_objects);
         return r;
 }
 
@@ -181,6 +191,7 @@ static void watch_fail(Watch *watch)
 {
         l4h_host *host = watch->slot->host;
         sd_event *event = sd_bus_get_event(host->bus);
+        watch_stop_reading(watch);
         if (event && !l4h_error_is_unreachable(host))
                 (void)sd_event_add_time_relative(
                         event, &watch->retry, CLOCK_MONOTONIC, RETRY_USEC, 0, on_retry, watch);
@@ -195,27 +206,48 @@ static void watch_read_again(Watch *watch)
                 watch_fail(watch);
 }
 
+/* `r`: how the taking of an answer went. */
+static void watch_taken(Watch *watch, int r)
+{
+        if (r == -ECANCELED)
+                return;
+        if (r < 0) {
+                watch_fail(watch);
+        } else if (!watch->reading_manager && !watch->reading_objects) {
+                watch->is_away = false;
+                (void)watch_tell(watch, L4H_READY, NULL);
+        }
+}
+
+static void on_manager(l4h_host *host, int r, sd_bus_message *m, void *userdata)
+{
+        Watch *watch = userdata;
+        _cleanup_(slot_unrefp) l4h_slot *slot = l4h_slot_ref(watch->slot);
+        watch->reading_manager = l4h_slot_unref(watch->reading_manager);
+        if (r >= 0) {
+                r = watch_take(HOST_PATH, &manager_type, m, watch);
+                if (r < 0 && r != -ECANCELED)
+                        (void)host_fail_reply(host, r);
+        }
+        watch_taken(watch, r);
+}
+
 static void on_objects(l4h_host *host, int r, sd_bus_message *m, void *userdata)
 {
         Watch *watch = userdata;
         _cleanup_(slot_unrefp) l4h_slot *slot = l4h_slot_ref(watch->slot);
-        watch->reading = l4h_slot_unref(watch->reading);
+        watch->reading_objects = l4h_slot_unref(watch->reading_objects);
         if (r >= 0) {
                 r = objects_read(m, watch_take, watch);
                 if (r < 0 && r != -ECANCELED)
                         (void)host_fail_reply(host, r);
         }
         for (size_t i = 0; r >= 0 && i < watch->n_known;)
-                if (watch->known[i].reading == watch->n_readings)
+                if (watch->known[i].reading == watch->n_readings || watch->known[i].type == &manager_type)
                         i++;
                 else
                         r = watch_remove(watch, i);
-        if (r >= 0) {
-                watch->is_away = false;
-                (void)watch_tell(watch, L4H_READY, NULL);
-        } else if (r != -ECANCELED) {
-                watch_fail(watch);
-        }
+        watch_taken(watch, r);
 }
 
 /* ---- Signals ---- */
@@ -254,8 +286,10 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
         _cleanup_(slot_unrefp) l4h_slot *slot = l4h_slot_ref(userdata);
         Watch *watch = slot->state;
-        if (watch->reading || watch->is_away)
-                return 0; /* what is read next has it */
+        bool is_managers = strcmp(sd_bus_message_get_path(m), HOST_PATH) == 0 &&
+                           sd_bus_message_is_signal(m, IFACE_PROPERTIES, NULL);
+        if (is_managers ? watch->reading_manager : watch->reading_objects)
+                return 0;
         int r = 0;
         if (sd_bus_message_is_signal(m, IFACE_PROPERTIES, "PropertiesChanged"))
                 r = take_changed(watch, m);
@@ -279,7 +313,7 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
                 watch_stop_reading(watch);
                 (void)host_fail(slot->host, -ENOTCONN, "left4me-hostd has left the bus.");
                 watch_go_away(watch);
-        } else if (!watch->reading) { /* else it was started by what is being read */
+        } else if (!watch->reading_objects) { /* else it was started by what is being read */
                 watch_read_again(watch);
         }
         return 0;

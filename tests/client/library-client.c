@@ -34,6 +34,8 @@ static void on_event(l4h_host *h, const l4h_event *event, void *userdata)
         else if (event->job)
                 printf("%s job %" PRIu64 " %s %.2f\n", word, l4h_job_get_id(event->job),
                         l4h_job_get_state(event->job), l4h_job_get_progress(event->job));
+        else if (event->manager)
+                printf("%s manager %" PRIu32 "\n", word, l4h_manager_get_running_jobs(event->manager));
         else
                 printf("%s %s\n", word, event->change == L4H_READY ? "" : l4h_error_message(h));
 }

@@ -126,7 +126,7 @@ def test_objects_come_change_and_go(library, game, root, clean):
     sam = library("sam")
     sam.ask("watch")
     sam.heard("ready ")
-    assert "added overlay game ready " in sam.said
+    assert "added overlay game ready " in sam.said and re.search(r"^added manager \d+$", "\n".join(sam.said), re.M)
     sam.forget()
     ada = library()
     ada.answer("create libby")
@@ -157,7 +157,8 @@ def test_a_restart_of_the_service_is_stated_and_nothing_flickers(library, game, 
     sam.heard("ready ")
     said = sam.said
     assert said[0] == "away left4me-hostd has left the bus."
-    assert "changed instance libby inactive" in said and "changed overlay game ready " in said
+    sam.heard(r"changed manager \d+")
+    assert {"changed instance libby inactive", "changed overlay game ready "} < set(said)
     assert not [line for line in said if line.startswith(("added", "removed"))], said
     root.instance("libby", "Configure", "({'Description': <'there'>},)")
     sam.heard("changed instance libby inactive")
@@ -203,6 +204,7 @@ def test_a_job_is_followed_to_its_end(library, game, root, overlay):
     ada.ask(f"wait-here {job}")
     sam.heard(f"added job {job} .*")
     sam.heard(f"changed job {job} running 0.50")
+    sam.heard("changed manager [1-9]")
     sam.heard(f"changed job {job} done .*")
     ada.heard(f"wait {job}: done")
     ada.heard(f"wait-here {job}: done")
