@@ -17,6 +17,8 @@ static int call_append_options(l4h_host *host, sd_bus_message *m, const Call *ca
                 r = sd_bus_message_append(m, "{sv}", HOST_OPTION_REPLACE, "b", 1);
         if (r >= 0 && call->file_name)
                 r = sd_bus_message_append(m, "{sv}", HOST_OPTION_FILE_NAME, "s", call->file_name);
+        if (r >= 0 && call->log)
+                r = log_options_append(call->log, m);
         if (r >= 0 && host->on_behalf_of)
                 r = sd_bus_message_append(m, "{sv}", HOST_OPTION_ON_BEHALF_OF, "s", host->on_behalf_of);
         if (r >= 0)
@@ -53,7 +55,15 @@ static int fail_build(l4h_host *host, int r)
         return host_fail(host, r, "The call cannot be put together: %s.", strerror(-r));
 }
 
-static int call_new(l4h_host *host, const Call *call, sd_bus_message **ret)
+/* The answer is a file, which would be lost on the way; asked of a connection that is still being made, the
+ * question would wait for it. */
+static bool call_is_in_vain(l4h_host *host, const Call *call, bool may_wait)
+{
+        return call->log && (may_wait || sd_bus_is_ready(host->bus) > 0) &&
+               sd_bus_can_send(host->bus, SD_BUS_TYPE_UNIX_FD) == 0;
+}
+
+static int call_new(l4h_host *host, const Call *call, bool may_wait, sd_bus_message **ret)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_free_ char *path = NULL;
@@ -64,7 +74,11 @@ static int call_new(l4h_host *host, const Call *call, sd_bus_message **ret)
         if (r >= 0)
                 r = sd_bus_message_set_allow_interactive_authorization(m, host->is_interactive);
         if (r >= 0)
+                r = sd_bus_message_set_auto_start(m, !host->is_left_alone);
+        if (r >= 0)
                 r = call_append(host, m, call);
+        if (r >= 0 && call_is_in_vain(host, call, may_wait))
+                r = -EOPNOTSUPP;
         if (r < 0)
                 return fail_build(host, r);
         *ret = m;
@@ -84,7 +98,7 @@ int call_wait(l4h_host *host, const Call *call, const AnswerType *answer, void *
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         sd_bus_error_free(&host->error);
-        int r = call_new(host, call, &m);
+        int r = call_new(host, call, true, &m);
         if (r < 0)
                 return r;
         r = sd_bus_call(host->bus, m, CALL_TIMEOUT_USEC, &error, &reply);
@@ -147,7 +161,7 @@ int call_begin(l4h_host *host, const Call *call, const AnswerType *answer, Handl
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         sd_bus_error_free(&host->error);
-        int r = call_new(host, call, &m);
+        int r = call_new(host, call, false, &m);
         if (r < 0)
                 return r;
 

@@ -88,6 +88,11 @@ void l4h_detach_event(l4h_host *host)
         (void)sd_bus_detach_event(host->bus);
 }
 
+void l4h_set_auto_start(l4h_host *host, bool starts)
+{
+        host->is_left_alone = !starts;
+}
+
 void l4h_set_interactive(l4h_host *host, bool is_interactive)
 {
         host->is_interactive = is_interactive;

@@ -121,6 +121,8 @@ DEFINE_CALL_RETURNING(l4h_instance_delete, queued, uint64_t, CALL_CHANGE(instanc
         l4h_host *host, const char *name)
 DEFINE_CALL_RETURNING(l4h_instance_find, instance, l4h_instance *, CALL_FIND(instance, name), l4h_host *host,
         const char *name)
+DEFINE_CALL_RETURNING(l4h_instance_open_log, pipe, int, CALL_CHANGE(instance, name, OpenLog, .log = options),
+        l4h_host *host, const char *name, const l4h_log_options *options)
 DEFINE_CALL_RETURNING(l4h_instance_read_log, log, l4h_log *,
         CALL_READ(instance, name, ReadLog, .strings = {cursor}, .max = &max), l4h_host *host,
         const char *name, const char *cursor, uint32_t max)

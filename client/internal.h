@@ -25,6 +25,7 @@ struct l4h_host {
         unsigned n_ref;
         sd_bus *bus;
         bool is_interactive;
+        bool is_left_alone; /* calls do not start the service */
         char *on_behalf_of;
         char *where;        /* what it is called in sentences, NULL for this machine */
         sd_bus_error error; /* of the last call that failed */
@@ -145,6 +146,7 @@ typedef union Value {
         uint64_t number;
         void *pointer;
         Answers answers;
+        int fd;
 } Value;
 
 /* l4h_ANSWER_handler in the header, to be cast back by `tell`. */
@@ -157,8 +159,8 @@ typedef struct AnswerType {
         void (*tell)(Handler handler, l4h_host *host, int r, const void *value, void *userdata);
 } AnswerType;
 
-extern const AnswerType answer_done, answer_queued, answer_text, answer_list, answer_log, answer_manager,
-        answer_instance, answer_overlay, answer_job;
+extern const AnswerType answer_done, answer_queued, answer_text, answer_list, answer_log, answer_pipe,
+        answer_manager, answer_instance, answer_overlay, answer_job;
 
 #define DEFINE_ANSWER(answer, type, read, done)                                                              \
         static void answer##_tell(Handler handler, l4h_host *host, int r, const void *value, void *userdata) \
@@ -200,10 +202,11 @@ typedef struct Call {
         const uint32_t *max;
         const l4h_call *calls;
         size_t n_calls;
-        bool has_options; /* the next three can be among them */
+        bool has_options; /* the next four can be among them */
         const l4h_settings *settings;
         bool replaces;
         const char *file_name;
+        const l4h_log_options *log;
 } Call;
 
 #define CALL_READ(object, id, method, ...)                                                                   \
@@ -244,6 +247,7 @@ int call_begin(l4h_host *host, const Call *call, const AnswerType *answer, Handl
         }                                                                                                    \
         DEFINE_CALL_ASYNC(function, answer, call, __VA_ARGS__)
 
+int log_options_append(const l4h_log_options *options, sd_bus_message *m);
 int settings_append(const l4h_settings *settings, sd_bus_message *m);
 int calls_append(const l4h_call *calls, size_t n_calls, sd_bus_message *m);
 

@@ -105,6 +105,8 @@ const char *job_name(JobName name, uint64_t id)
 
 DEFINE_CALL(l4h_job_cancel, CALL_CHANGE(job, JOB_NAME(id), Cancel), l4h_host *host, uint64_t id)
 DEFINE_CALL_RETURNING(l4h_job_find, job, l4h_job *, CALL_FIND(job, JOB_NAME(id)), l4h_host *host, uint64_t id)
+DEFINE_CALL_RETURNING(l4h_job_open_log, pipe, int, CALL_CHANGE(job, JOB_NAME(id), OpenLog, .log = options),
+        l4h_host *host, uint64_t id, const l4h_log_options *options)
 DEFINE_CALL_RETURNING(l4h_job_read_log, log, l4h_log *,
         CALL_READ(job, JOB_NAME(id), ReadLog, .strings = {cursor}, .max = &max), l4h_host *host, uint64_t id,
         const char *cursor, uint32_t max)

@@ -47,9 +47,11 @@ typedef struct l4h_manager l4h_manager;
 typedef struct l4h_instance l4h_instance;
 typedef struct l4h_overlay l4h_overlay;
 typedef struct l4h_job l4h_job;
-typedef struct l4h_list l4h_list; /* all instances, overlays and jobs */
-typedef struct l4h_log l4h_log;   /* some lines of a log */
-typedef struct l4h_slot l4h_slot; /* an asynchronous call or a watch that is under way */
+typedef struct l4h_list l4h_list;               /* all instances, overlays and jobs */
+typedef struct l4h_log l4h_log;                 /* some lines of a log */
+typedef struct l4h_log_options l4h_log_options; /* what of a log is to be opened, and how */
+typedef struct l4h_reader l4h_reader;           /* of a log that was opened in JSON */
+typedef struct l4h_slot l4h_slot;               /* an asynchronous call or a watch that is under way */
 
 typedef enum l4h_answer {
         L4H_NO,
@@ -67,6 +69,7 @@ typedef void (*l4h_overlay_handler)(l4h_host *host, int r, l4h_overlay *overlay,
 typedef void (*l4h_job_handler)(l4h_host *host, int r, l4h_job *job, void *userdata);
 typedef void (*l4h_list_handler)(l4h_host *host, int r, l4h_list *list, void *userdata);
 typedef void (*l4h_log_handler)(l4h_host *host, int r, l4h_log *log, void *userdata);
+typedef void (*l4h_pipe_handler)(l4h_host *host, int r, int fd, void *userdata);
 typedef void (*l4h_answers_handler)(
         l4h_host *host, int r, const l4h_answer *answers, size_t n, void *userdata);
 
@@ -94,6 +97,10 @@ void l4h_detach_event(l4h_host *host);
 /* Whether the service may have the user asked for a password; calls then wait two minutes for that. Off at
  * first. On a terminal somebody must answer: see pkttyagent(1). */
 void l4h_set_interactive(l4h_host *host, bool is_interactive);
+
+/* Whether a call starts the service where it does not run. On at first; who only looks on, and comes again
+ * when the service has gone, lets it stay away. */
+void l4h_set_auto_start(l4h_host *host, bool starts);
 
 /* For front ends that act for somebody else: `who` goes into the audit entry of every call that changes
  * something, and grants nothing. NULL: nobody. Returns: 0 or -ENOMEM. */
@@ -447,7 +454,8 @@ l4h_log *l4h_log_unref(l4h_log *log);
 typedef struct l4h_line {
         uint64_t time;
         uint32_t priority; /* as syslog(3) counts them */
-        const void *text; /* any bytes, as printed, without the newline; owned by the log, as is the cursor */
+        const void *text; /* any bytes, as printed, without the newline; owned by the log or the reader, as is
+                             the cursor */
         size_t size;      /* of the text */
         const char *cursor; /* to read on behind this line */
 } l4h_line;
@@ -457,6 +465,50 @@ l4h_line l4h_log_get_line(const l4h_log *log, size_t index);
 /* The cursor for the next call. Returns: a string owned by the log. */
 const char *l4h_log_get_next(const l4h_log *log);
 bool l4h_log_is_at_end(const l4h_log *log); /* there were no more lines by then */
+
+/* Returns: 0 and options that are for all lines there are, as they were printed; owned by the caller; or
+ * -ENOMEM. */
+int l4h_log_options_new(l4h_log_options **ret);
+l4h_log_options *l4h_log_options_ref(l4h_log_options *options);
+l4h_log_options *l4h_log_options_unref(l4h_log_options *options);
+/* An object of JSON for each line, see l4h_reader_new(). */
+void l4h_log_options_set_json(l4h_log_options *options, bool is_json);
+/* New lines, too, as they come. */
+void l4h_log_options_set_follow(l4h_log_options *options, bool follows);
+/* Lines since and until a time. */
+void l4h_log_options_set_since(l4h_log_options *options, uint64_t since);
+void l4h_log_options_set_until(l4h_log_options *options, uint64_t until);
+/* The last so many of them. */
+void l4h_log_options_set_lines(l4h_log_options *options, uint32_t lines);
+/* Lines of this priority, as syslog(3) counts them, and more urgent ones. */
+void l4h_log_options_set_priority(l4h_log_options *options, uint32_t priority);
+/* Lines behind the one of this cursor. Returns: 0 or -ENOMEM. */
+int l4h_log_options_set_cursor(l4h_log_options *options, const char *cursor);
+
+/* Opens a log as a pipe. It ends when all was read, with l4h_log_options_set_follow() when there will be no
+ * more; and when the service ends, so whoever follows a log goes on behind the last cursor then. Returns: 0
+ * and the end to read from, to be closed by the caller, or a negative errno: -ESTALE when there is no line
+ * with the cursor (any more), -EDQUOT when this user has too many logs open, -EOPNOTSUPP on a connection that
+ * carries no files, where l4h_instance_read_log() does. */
+int l4h_instance_open_log(l4h_host *host, const char *name, const l4h_log_options *options, int *ret);
+int l4h_instance_open_log_async(l4h_host *host, const char *name, const l4h_log_options *options,
+        l4h_pipe_handler handler, void *userdata, l4h_slot **ret_slot);
+int l4h_job_open_log(l4h_host *host, uint64_t id, const l4h_log_options *options, int *ret);
+int l4h_job_open_log_async(l4h_host *host, uint64_t id, const l4h_log_options *options,
+        l4h_pipe_handler handler, void *userdata, l4h_slot **ret_slot);
+
+/* Reads lines out of a log that was opened in JSON. Takes `fd`. Returns: 0 and a reader owned by the caller,
+ * or -ENOMEM. */
+int l4h_reader_new(int fd, l4h_reader **ret);
+l4h_reader *l4h_reader_ref(l4h_reader *reader);
+l4h_reader *l4h_reader_unref(l4h_reader *reader);
+/* Waits for the next line, unless `fd` does not wait. What is in `ret` is valid until the next call. One
+ * whose text is NULL stands for lines that may be missing before its time, since the journal let go of them.
+ * Returns: 1 and a line, 0 at the end, or a negative errno: -EAGAIN when none is there yet, -EBADMSG when
+ * this is no such log. */
+int l4h_reader_next(l4h_reader *reader, l4h_line *ret);
+/* The last line as it came, an object of JSON. Returns: a string owned by the reader. */
+const char *l4h_reader_get_record(const l4h_reader *reader);
 
 /* ---- Rights ---- */
 

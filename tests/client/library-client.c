@@ -116,6 +116,38 @@ static void on_list(l4h_host *h, int r, l4h_list *list, void *asked)
         tell(h, r, asked, number);
 }
 
+/* How many lines there are, and the last one. */
+static void on_pipe(l4h_host *h, int r, int fd, void *asked)
+{
+        l4h_reader *reader;
+        l4h_line line;
+        char *said = NULL;
+        size_t n = 0;
+        int copy = r < 0 ? -1 : dup(fd); /* it is ours for the moment alone */
+        if (copy >= 0 && l4h_reader_new(copy, &reader) >= 0) {
+                while ((r = l4h_reader_next(reader, &line)) > 0) {
+                        free(said);
+                        if (asprintf(&said, "%zu %.*s", ++n, (int)line.size, (const char *)line.text) < 0)
+                                abort();
+                }
+                l4h_reader_unref(reader);
+        }
+        tell(h, r, asked, said ? said : "");
+        free(said);
+}
+
+static int open_log(l4h_host *h, const char *name, void *userdata, l4h_slot **slot)
+{
+        l4h_log_options *options;
+        if (l4h_log_options_new(&options) < 0)
+                abort();
+        l4h_log_options_set_json(options, true);
+        l4h_log_options_set_lines(options, 3);
+        int r = l4h_instance_open_log_async(h, name, options, on_pipe, userdata, slot);
+        l4h_log_options_unref(options);
+        return r;
+}
+
 static void on_answers(l4h_host *h, int r, const l4h_answer *answers, size_t n, void *asked)
 {
         static const char *const words[] = {"no", "challenge", "yes"};
@@ -143,6 +175,7 @@ static int ask(const char *call, const char *name, const char *text, void *asked
         ROW("get-config", l4h_instance_get_config_async(host, name, on_text, asked, slot))
         ROW("delete", l4h_instance_delete_async(host, name, on_queued, asked, slot))
         ROW("instance", l4h_instance_find_async(host, name, on_instance, asked, slot))
+        ROW("open-log", open_log(host, name, asked, slot))
         ROW("can", can_start(host, name, on_answers, asked, slot))
         ROW("create-overlay", l4h_overlay_create_script_async(host, name, NULL, on_done, asked, slot))
         ROW("set-script", l4h_overlay_set_script_async(host, name, text, on_done, asked, slot))

@@ -91,6 +91,15 @@ def test_a_failure_brings_its_sentence(library, game, call):
     assert re.fullmatch(r'-2 There is no (instance|overlay) "nowhere".*', said), said
 
 
+def test_a_log_is_opened(library, root, instance):
+    instance("libby")
+    root.instance("libby", "Start")
+    ada = library()
+    wait_for(lambda: ada.answer("open-log libby").startswith("3 started: "), what="the server's line")
+    assert ada.answer("open-log nowhere").startswith("-2 There is no instance")
+    assert library("sam").answer("open-log libby").startswith("-13 ")
+
+
 def test_a_refusal_is_told_as_such(library, game, instance):
     instance("libby")
     assert library("sam").answer("start libby").startswith("-13 ")
