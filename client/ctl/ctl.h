@@ -22,13 +22,21 @@ typedef struct Ctl {
         l4h_host *host;
         const char *where; /* --host= or --machine=, NULL for this machine */
         bool is_machine;
-        bool is_quiet;    /* --quiet */
-        bool has_legend;  /* not --no-legend */
-        bool waits;       /* not --no-wait: for the jobs it queues */
-        bool may_ask;     /* not --no-ask-password */
-        const char *kind; /* --kind=, NULL when it is not given */
-        bool replaces;    /* --replace */
+        bool is_quiet;              /* --quiet */
+        bool has_legend;            /* not --no-legend */
+        bool waits;                 /* not --no-wait: for the jobs it queues */
+        bool may_ask;               /* not --no-ask-password */
+        bool asks;                  /* for passwords: somebody is there, and it helps */
+        const char *kind;           /* --kind=, NULL when it is not given */
+        bool replaces;              /* --replace */
+        bool follows;               /* --follow */
+        const char *lines, *output; /* --lines=, --output=, NULL when they are not given */
 } Ctl;
+
+/* ---- main.c ---- */
+
+/* Connects, again where there is a connection. Returns: 0 or negative errno. */
+int ctl_connect(Ctl *ctl);
 
 /* ---- ctl.c: what is said to people ---- */
 
@@ -80,6 +88,10 @@ static inline void log_unrefp(l4h_log **log)
 {
         l4h_log_unref(*log);
 }
+static inline void log_options_unrefp(l4h_log_options **options)
+{
+        l4h_log_options_unref(*options);
+}
 static inline void settings_unrefp(l4h_settings **settings)
 {
         l4h_settings_unref(*settings);
@@ -93,6 +105,11 @@ char *job_describe(const l4h_job *job);
 int job_wait(Ctl *ctl, uint64_t id);
 /* The same for a job that was queued just now; with --no-wait prints its number. */
 int job_outcome(Ctl *ctl, uint64_t id);
+
+/* ---- logs.c ---- */
+
+/* Prints the log of a job. Returns: an exit code. */
+int job_log(Ctl *ctl, uint64_t id);
 
 /* ---- shutdown.c ---- */
 
@@ -108,8 +125,9 @@ void agent_stop(void);
 /* ---- verbs; `arguments` are those after the verb, up to NULL, as many as the table says ---- */
 
 typedef int Verb(Ctl *ctl, char **arguments);
-Verb verb_can, verb_configure, verb_create, verb_delete, verb_get_config, verb_list, verb_mount, verb_reload,
-        verb_reset, verb_restart, verb_set_config, verb_start, verb_status, verb_stop, verb_unmount;
+Verb verb_can, verb_configure, verb_create, verb_delete, verb_get_config, verb_list, verb_logs, verb_mount,
+        verb_reload, verb_reset, verb_restart, verb_set_config, verb_start, verb_status, verb_stop,
+        verb_unmount;
 Verb verb_overlay_build, verb_overlay_configure, verb_overlay_create, verb_overlay_delete,
         verb_overlay_get_script, verb_overlay_import, verb_overlay_list, verb_overlay_revert,
         verb_overlay_set_script, verb_overlay_show, verb_overlay_wipe, verb_overlay_wipe_cache;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* job list, show, wait, log, cancel. */
 #include "ctl.h"
-#include <unistd.h>
 
 int verb_job_list(Ctl *ctl, char **arguments)
 {
@@ -96,43 +95,11 @@ static int cancel(Ctl *ctl, uint64_t id)
         return l4h_job_cancel(ctl->host, id) < 0 ? ctl_fail(ctl) : EXIT_DONE;
 }
 
-/* To a terminal goes nothing that it might obey. */
-static void line_print(const l4h_line *line, bool is_terminal)
-{
-        if (!is_terminal) {
-                fwrite(line->text, 1, line->size, stdout);
-                putchar('\n');
-                return;
-        }
-        _cleanup_free_ char *text = format("%.*s", (int)line->size, (const char *)line->text);
-        for (char *tab = text; (tab = strchr(tab, '\t'));)
-                *tab = ' ';
-        _cleanup_free_ char *shown = format_text(text);
-        puts(shown);
-}
-
-static int print_log(Ctl *ctl, uint64_t id)
-{
-        bool is_terminal = isatty(STDOUT_FILENO);
-        _cleanup_free_ char *cursor = format("%s", "");
-        for (;;) {
-                _cleanup_(log_unrefp) l4h_log *log = NULL;
-                if (l4h_job_read_log(ctl->host, id, cursor, 0, &log) < 0)
-                        return ctl_fail(ctl);
-                for (size_t i = 0; i < l4h_log_count_lines(log); i++) {
-                        l4h_line line = l4h_log_get_line(log, i);
-                        line_print(&line, is_terminal);
-                }
-                if (l4h_log_is_at_end(log))
-                        return EXIT_DONE;
-                free(cursor);
-                cursor = format("%s", l4h_log_get_next(log));
-        }
-}
-
 int verb_job_log(Ctl *ctl, char **arguments)
 {
-        return each(ctl, arguments, print_log);
+        if (ctl->follows && arguments[1])
+                return usage_fail("--follow follows one job.");
+        return each(ctl, arguments, job_log);
 }
 
 int verb_job_show(Ctl *ctl, char **arguments)

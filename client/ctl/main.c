@@ -27,6 +27,7 @@ static const VerbRow verbs[] = {
         {NULL, "start", "NAME...", 1, ANY, true, verb_start, "Start, now and at boot"},
         {NULL, "stop", "NAME...", 1, ANY, true, verb_stop, "Stop, now and at boot"},
         {NULL, "restart", "NAME...", 1, ANY, true, verb_restart, "Stop and start"},
+        {NULL, "logs", "NAME", 1, 1, true, verb_logs, "Print what the server prints"},
         {NULL, "mount", "NAME...", 1, ANY, true, verb_mount, "Mount the layers only"},
         {NULL, "unmount", "NAME...", 1, ANY, true, verb_unmount, "Unmount them"},
         {NULL, "reset", "NAME...", 1, ANY, true, verb_reset, "Delete what the server wrote"},
@@ -61,6 +62,9 @@ static const char options_help[] =
         "  -M, --machine=NAME             in a container, for root\n"
         "  --kind=files       create: an overlay that archives are imported into, not built by a script\n"
         "  --replace          import: leave nothing of the files that were there\n"
+        "  -f, --follow       logs, job log: go on with what comes\n"
+        "  -n, --lines=N      logs, job log: the last so many lines only\n"
+        "  -o, --output=WORD  logs, job log: short (with the time), cat (as printed), json\n"
         "  --no-wait          do not wait for the job of a build, import, reset, wipe or delete: print its "
         "number\n"
         "  --no-ask-password  never ask for a password\n"
@@ -118,12 +122,18 @@ static const VerbRow *verb_find(char ***arguments)
         return NULL;
 }
 
-static int host_open(Ctl *ctl)
+int ctl_connect(Ctl *ctl)
 {
-        if (!ctl->where)
-                return l4h_open_system(&ctl->host);
-        return ctl->is_machine ? l4h_open_machine(ctl->where, &ctl->host)
-                               : l4h_open_remote(ctl->where, &ctl->host);
+        l4h_host *host;
+        int r = !ctl->where       ? l4h_open_system(&host)
+                : ctl->is_machine ? l4h_open_machine(ctl->where, &host)
+                                  : l4h_open_remote(ctl->where, &host);
+        if (r < 0)
+                return r;
+        l4h_unref(ctl->host);
+        ctl->host = host;
+        l4h_set_interactive(host, ctl->asks);
+        return 0;
 }
 
 static int verb_run(const VerbRow *verb, Ctl *ctl, char **arguments)
@@ -141,16 +151,19 @@ static int verb_run(const VerbRow *verb, Ctl *ctl, char **arguments)
         if (ctl->replaces && verb->run != verb_overlay_import)
                 return usage_fail("--replace belongs to 'overlay import' alone.");
 
-        int r = host_open(ctl);
+        if ((ctl->follows || ctl->lines || ctl->output) && verb->run != verb_logs &&
+                verb->run != verb_job_log)
+                return usage_fail("--follow, --lines and --output belong to 'logs' and 'job log' alone.");
+
+        /* An agent of ours is one of this machine's sessions; of others it knows nothing. */
+        ctl->asks = verb->may_ask && ctl->may_ask && !ctl->where && isatty(STDIN_FILENO);
+        int r = ctl_connect(ctl);
         if (r < 0) {
                 fprintf(stderr, "Cannot connect to the system bus%s%s: %s.\n", ctl->where ? " of " : "",
                         ctl->where ? ctl->where : "", strerror(-r));
                 return EXIT_FAILED;
         }
-        /* An agent of ours is one of this machine's sessions; of others it knows nothing. */
-        bool asks = verb->may_ask && ctl->may_ask && !ctl->where && isatty(STDIN_FILENO);
-        l4h_set_interactive(ctl->host, asks);
-        if (asks)
+        if (ctl->asks)
                 agent_start();
         int status = verb->run(ctl, arguments);
         agent_stop();
@@ -171,6 +184,9 @@ int main(int argc, char **argv)
                 {"machine", required_argument, NULL, 'M'},
                 {"kind", required_argument, NULL, KIND},
                 {"replace", no_argument, NULL, REPLACE},
+                {"follow", no_argument, NULL, 'f'},
+                {"lines", required_argument, NULL, 'n'},
+                {"output", required_argument, NULL, 'o'},
                 {"no-wait", no_argument, NULL, NO_WAIT},
                 {"no-ask-password", no_argument, NULL, NO_ASK_PASSWORD},
                 {"no-legend", no_argument, NULL, NO_LEGEND},
@@ -183,7 +199,7 @@ int main(int argc, char **argv)
         Ctl ctl = {.has_legend = true, .waits = true, .may_ask = true};
 
         int option;
-        while ((option = getopt_long(argc, argv, "qhH:M:", options, NULL)) >= 0)
+        while ((option = getopt_long(argc, argv, "qhfn:o:H:M:", options, NULL)) >= 0)
                 switch (option) {
                 case 'H':
                 case 'M':
@@ -197,6 +213,15 @@ int main(int argc, char **argv)
                         break;
                 case REPLACE:
                         ctl.replaces = true;
+                        break;
+                case 'f':
+                        ctl.follows = true;
+                        break;
+                case 'n':
+                        ctl.lines = optarg;
+                        break;
+                case 'o':
+                        ctl.output = optarg;
                         break;
                 case NO_WAIT:
                         ctl.waits = false;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Another machine's service, by ssh: a real sshd on this one's loopback, and a user who logs in as another."""
+import os
 import pathlib
 import pwd
 import subprocess
@@ -65,6 +66,30 @@ def test_no_file_goes_there(sshd, root):
         assert refused.returncode == 1 and "on the host itself" in refused.stderr
     finally:
         root.wait_job(root.overlay("farfiles", "Delete")[0])
+
+
+def test_logs_come_without_files(sshd, root, instance):
+    instance("faraway")
+    root.instance("faraway", "Start")
+    wait_for(lambda: "started: " in ctl("logs", "faraway", "-o", "cat").stdout, what="the server's line")
+    assert ctl("logs", "faraway", "-o", "cat").stdout == run("l4d2ctl", "logs", "faraway", "-o", "cat").stdout
+    for words in (["-o", "json"], ["-n", "3"]):
+        refused = ctl("logs", "faraway", *words, check=False)
+        assert refused.returncode == 1 and "on the host itself" in refused.stderr
+    following = subprocess.Popen(["setpriv", "--reuid", "sam", "--regid", "sam", "--init-groups", "l4d2ctl", "-H",
+                                  f"ada@127.0.0.1:{PORT}", "logs", "faraway", "-f"], env=HOME, stdout=subprocess.PIPE)
+    os.set_blocking(following.stdout.fileno(), False)
+    said = b""
+
+    def stopped():
+        nonlocal said
+        said += following.stdout.read() or b""
+        if b"Stopped" not in said:
+            root.instance("faraway", "Restart")
+        return b"Stopped" in said
+    wait_for(stopped, 30, "what systemd said")
+    following.terminate()
+    following.wait(10)
 
 
 def test_a_host_that_is_not_there_is_named(sshd):

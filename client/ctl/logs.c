@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* logs, job log. What is followed is opened again behind the last line when the service or the connection was
+ * lost. */
+#include "ctl.h"
+#include "dbus/names.h"
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FOLLOW_LINES 10 /* that are there already */
+#define RETRY_SEC    1
+
+/* Whose log it is, and how far it was read. */
+typedef struct Log {
+        Ctl *ctl;
+        const char *instance; /* NULL: of the job */
+        uint64_t job;
+        enum { SHORT, CAT, JSON } output;
+        bool follows;
+        uint32_t lines; /* UINT32_MAX: all */
+        bool is_terminal;
+        char *cursor; /* of the last line, "" before the first */
+        uint64_t time;
+        bool was_over; /* the job, when the log was opened last */
+} Log;
+
+static void text_print(const Log *log, const char *text, size_t size)
+{
+        if (!log->is_terminal) {
+                fwrite(text, 1, size, stdout);
+                putchar('\n');
+                return;
+        }
+        /* To a terminal goes nothing that it might obey. */
+        _cleanup_free_ char *copy = format("%.*s", (int)size, text);
+        for (char *tab = copy; (tab = strchr(tab, '\t'));)
+                *tab = ' ';
+        _cleanup_free_ char *shown = format_text(copy);
+        puts(shown);
+}
+
+static void line_print(const Log *log, const l4h_line *line)
+{
+        if (log->output == SHORT) {
+                time_t seconds = (time_t)(line->time / 1000000);
+                struct tm tm;
+                char buffer[32];
+                if (localtime_r(&seconds, &tm) && strftime(buffer, sizeof buffer, "%b %d %H:%M:%S", &tm) > 0)
+                        printf("%s ", buffer);
+        }
+        text_print(log, line->text, line->size);
+}
+
+static void log_take(Log *log, const l4h_line *line, const char *record)
+{
+        if (record && log->output == JSON)
+                text_print(log, record, strlen(record));
+        else if (line->text)
+                line_print(log, line);
+        else
+                fputs("Lines are missing here: the journal has let go of them.\n", stderr);
+        log->time = line->time;
+        if (*line->cursor) {
+                free(log->cursor);
+                log->cursor = format("%s", line->cursor);
+        }
+}
+
+/* Asks for all that was not seen yet. `by_time`: the line that was seen last is gone. */
+static int log_open(Log *log, bool by_time, int *ret)
+{
+        _cleanup_(log_options_unrefp) l4h_log_options *options = NULL;
+        (void)l4h_log_options_new(&options);
+        must(options);
+        l4h_log_options_set_json(options, true);
+        l4h_log_options_set_follow(options, log->follows);
+        if (by_time)
+                l4h_log_options_set_since(options, log->time + 1);
+        else if (*log->cursor)
+                must(l4h_log_options_set_cursor(options, log->cursor) < 0 ? NULL : options);
+        else if (log->lines != UINT32_MAX)
+                l4h_log_options_set_lines(options, log->lines);
+        return log->instance ? l4h_instance_open_log(log->ctl->host, log->instance, options, ret)
+                             : l4h_job_open_log(log->ctl->host, log->job, options, ret);
+}
+
+static int log_open_again(Log *log, int *ret)
+{
+        int r = log_open(log, false, ret);
+        if (r != -ESTALE || !*log->cursor)
+                return r;
+        fputs("Lines may be missing here: the journal has let go of the last one.\n", stderr);
+        return log_open(log, true, ret);
+}
+
+/* Prints what comes through the pipe. Takes `fd`. Returns: 0 at its end, or negative errno. */
+static int pipe_print(Log *log, int fd)
+{
+        l4h_reader *reader;
+        must(l4h_reader_new(fd, &reader) < 0 ? NULL : &reader);
+        l4h_line line;
+        int r;
+        while ((r = l4h_reader_next(reader, &line)) > 0 && !ferror(stdout))
+                log_take(log, &line, l4h_reader_get_record(reader));
+        l4h_reader_unref(reader);
+        return r;
+}
+
+/* Whether nothing more can come: the job was over before its log was opened. */
+static bool is_over(Log *log)
+{
+        if (!log->follows || log->was_over)
+                return true;
+        l4h_job *job;
+        if (!log->instance && l4h_job_find(log->ctl->host, log->job, &job) >= 0) {
+                log->was_over = l4h_job_is_finished(job);
+                l4h_job_unref(job);
+        }
+        return false;
+}
+
+/* Where no pipe can be had, lines are asked for, again and again when they are followed. */
+static int read_by_calls(Log *log)
+{
+        bool is_skipping = log->follows;
+        for (;;) {
+                _cleanup_(log_unrefp) l4h_log *lines = NULL;
+                l4h_host *host = log->ctl->host;
+                int r = log->instance ? l4h_instance_read_log(host, log->instance, log->cursor, 0, &lines)
+                                      : l4h_job_read_log(host, log->job, log->cursor, 0, &lines);
+                if (r < 0)
+                        return ctl_fail(log->ctl);
+                for (size_t i = 0; i < l4h_log_count_lines(lines) && !is_skipping; i++) {
+                        l4h_line line = l4h_log_get_line(lines, i);
+                        line_print(log, &line);
+                }
+                free(log->cursor);
+                log->cursor = format("%s", l4h_log_get_next(lines));
+                if (!l4h_log_is_at_end(lines))
+                        continue;
+                if (is_over(log) || ferror(stdout))
+                        return EXIT_DONE;
+                is_skipping = false;
+                (void)sleep(RETRY_SEC);
+        }
+}
+
+static int log_print(Log *log)
+{
+        bool was_open = false;
+        for (;;) {
+                int fd, r = log_open_again(log, &fd);
+                if (r == -EOPNOTSUPP && log->output != JSON && log->lines == UINT32_MAX)
+                        return read_by_calls(log);
+                if (r >= 0) {
+                        was_open = true;
+                        l4h_set_auto_start(log->ctl->host, false); /* who stops it wants it stopped */
+                        r = pipe_print(log, fd);
+                        if (r < 0) {
+                                fprintf(stderr, "The log cannot be read: %s.\n", strerror(-r));
+                                return EXIT_FAILED;
+                        }
+                        if (is_over(log) || ferror(stdout))
+                                return EXIT_DONE;
+                        continue;
+                }
+                if (was_open && r == -ENOENT)
+                        return EXIT_DONE; /* deleted meanwhile */
+                if (!was_open || !l4h_error_is_unreachable(log->ctl->host))
+                        return ctl_fail(log->ctl);
+                (void)sleep(RETRY_SEC);
+                (void)ctl_connect(log->ctl);
+                l4h_set_auto_start(log->ctl->host, false);
+        }
+}
+
+static int log_run(Ctl *ctl, const char *instance, uint64_t job)
+{
+        static const char *const outputs[] = {
+                [SHORT] = "short", [CAT] = HOST_LOG_CAT, [JSON] = HOST_LOG_JSON};
+        uint64_t lines = ctl->follows ? FOLLOW_LINES : UINT32_MAX;
+        Log log = {.ctl = ctl, .instance = instance, .job = job, .follows = ctl->follows};
+
+        if (ctl->lines && !number_parse(ctl->lines, UINT32_MAX - 1, &lines, NULL))
+                return usage_fail("--lines must be a number, not '%s'.", ctl->lines);
+        log.lines = ctl->where && !ctl->lines ? UINT32_MAX : (uint32_t)lines;
+        while (ctl->output && strcmp(ctl->output, outputs[log.output]) != 0)
+                if (++log.output > JSON)
+                        return usage_fail("'%s' is no form of output; there are short, " HOST_LOG_CAT
+                                          " and " HOST_LOG_JSON ".",
+                                ctl->output);
+        log.is_terminal = isatty(STDOUT_FILENO);
+        log.cursor = format("%s", "");
+        int status = log_print(&log);
+        free(log.cursor);
+        return status;
+}
+
+int verb_logs(Ctl *ctl, char **arguments)
+{
+        return log_run(ctl, arguments[0], 0);
+}
+
+int job_log(Ctl *ctl, uint64_t id)
+{
+        return log_run(ctl, NULL, id);
+}
