@@ -8,7 +8,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +19,9 @@ typedef struct Level {
 
 typedef struct Walk {
         const TreeBound *bound;
+        TreeGoesOn goes_on;
+        void *userdata;
+        bool is_stopped;
         GArray *levels;
         GHashTable *linked; /* inodes with several names that have been counted */
         TreeSize size;
@@ -43,6 +45,12 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Walk, walk_clear)
 static bool walk_is_over(const Walk *w)
 {
         return w->size.bytes > w->bound->bytes || w->size.names > w->bound->names;
+}
+
+static bool walk_goes_on(Walk *w)
+{
+        w->is_stopped = w->is_stopped || !w->goes_on(w->userdata);
+        return !w->is_stopped && !walk_is_over(w);
 }
 
 static int fail_measure(const Walk *w, const char *what)
@@ -76,7 +84,7 @@ static int list(Walk *w, int fd, DIR *dir, GPtrArray *names)
         const struct dirent *entry;
         struct stat st;
 
-        while (!walk_is_over(w) && (errno = 0, entry = readdir(dir))) {
+        while (walk_goes_on(w) && (errno = 0, entry = readdir(dir))) {
                 if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
                         continue;
                 if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -89,7 +97,8 @@ static int list(Walk *w, int fd, DIR *dir, GPtrArray *names)
                 if (S_ISDIR(st.st_mode))
                         g_ptr_array_add(names, g_strdup(entry->d_name));
         }
-        return walk_is_over(w) || errno == 0 || is_gone() ? 0 : fail_measure(w, "a directory");
+        return w->is_stopped || walk_is_over(w) || errno == 0 || is_gone() ? 0
+                                                                           : fail_measure(w, "a directory");
 }
 
 /* Takes the descriptor. */
@@ -129,10 +138,12 @@ static int step(Walk *w)
         return enter(w, fd);
 }
 
-int tree_measure(const TreeBound *bound, TreeSize *ret_size)
+int tree_measure(const TreeBound *bound, TreeGoesOn goes_on, void *userdata, TreeSize *ret_size)
 {
         g_auto(Walk) w = {
                 .bound = bound,
+                .goes_on = goes_on,
+                .userdata = userdata,
                 .levels = g_array_new(FALSE, FALSE, sizeof(Level)),
                 .linked = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
         };
@@ -148,7 +159,7 @@ int tree_measure(const TreeBound *bound, TreeSize *ret_size)
         }
         count(&w, &st);
         r = enter(&w, fd);
-        while (r >= 0 && w.levels->len > 0 && !walk_is_over(&w))
+        while (r >= 0 && w.levels->len > 0 && walk_goes_on(&w))
                 r = step(&w);
         *ret_size = w.size;
         return r < 0 ? r : walk_is_over(&w);

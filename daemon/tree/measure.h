@@ -3,14 +3,15 @@
  * programs in trees. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Exit status of those that seal and fill a tree, EX_DATAERR of sysexits.h: this one may not become a
  * generation. */
 enum { TREE_REFUSED = 65 };
 
-/* Exit statuses of `left4me-tree watch`, which the daemon turns into words; the last two once more for the
- * second tree. */
+/* Exit statuses of `left4me-tree watch`, which the daemon turns into words; "too large" and "too many" once
+ * more for the second tree. */
 enum { TREE_SPACE_LOW = 69, TREE_TOO_LARGE = 70, TREE_TOO_MANY = 71 };
 #define TREE_SECOND 2
 
@@ -24,6 +25,9 @@ typedef struct TreeSize {
         uint64_t bytes, names;
 } TreeSize;
 
+/* Is asked again and again while a tree is counted; FALSE ends that. */
+typedef bool (*TreeGoesOn)(void *userdata);
+
 /* Follows no link, and stops as soon as a bound is passed. Returns: 1 when it was, 0, or negative errno after
  * a sentence on the standard error. */
-int tree_measure(const TreeBound *bound, TreeSize *ret_size);
+int tree_measure(const TreeBound *bound, TreeGoesOn goes_on, void *userdata, TreeSize *ret_size);

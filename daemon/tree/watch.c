@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Looks every two seconds at how much space is free, and at how much the trees take: less often where they
- * have so many files that to count them would take more than a quarter of a processor. */
+/* Looks every two seconds at how much space is free, and at how much the trees take: less often where to
+ * count them takes more than a quarter of the time. */
 #include "daemon/util.h"
 #include "measure.h"
 #include "tree.h"
 
 #include <inttypes.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -19,7 +18,9 @@ typedef struct Watch {
         uint64_t keep_free;
         const TreeBound *bounds;
         size_t n_bounds;
-        gint64 due; /* when the trees are measured again, CLOCK_MONOTONIC */
+        int status;
+        gint64 looked; /* at the free space, CLOCK_MONOTONIC */
+        gint64 due;    /* when the trees are measured again, CLOCK_MONOTONIC */
 } Watch;
 
 static int say(int status, uint64_t amount)
@@ -28,11 +29,12 @@ static int say(int status, uint64_t amount)
         return fflush(stdout) == 0 ? status : TREE_FAILED;
 }
 
-static int check_free(const Watch *w)
+static int check_free(Watch *w)
 {
         struct statvfs fs;
         uint64_t available;
 
+        w->looked = g_get_monotonic_time();
         if (statvfs(w->bounds[0].path, &fs) < 0) {
                 (void)fprintf(stderr, "%s: the free space cannot be told: %s\n", w->bounds[0].path,
                         g_strerror(errno));
@@ -42,16 +44,28 @@ static int check_free(const Watch *w)
         return available < w->keep_free ? say(TREE_SPACE_LOW, available) : TREE_DONE;
 }
 
-static int check_tree(const Watch *w, size_t n)
+/* A count may take long, and others fill the disk too. */
+static bool goes_on(void *userdata)
+{
+        Watch *w = userdata;
+
+        if (w->status == TREE_DONE && g_get_monotonic_time() - w->looked >= INTERVAL)
+                w->status = check_free(w);
+        return w->status == TREE_DONE;
+}
+
+static int check_tree(Watch *w, size_t n)
 {
         const TreeBound *b = &w->bounds[n];
         TreeSize size;
-        int r = tree_measure(b, &size);
+        int r = tree_measure(b, goes_on, w, &size);
 
         /* What is moved meanwhile may be counted in both places: once more, before it costs somebody a build.
          */
         if (r > 0)
-                r = tree_measure(b, &size);
+                r = tree_measure(b, goes_on, w, &size);
+        if (w->status != TREE_DONE)
+                return w->status;
         if (r < 0)
                 return TREE_FAILED;
         if (size.bytes > b->bytes)
@@ -61,43 +75,38 @@ static int check_tree(const Watch *w, size_t n)
         return TREE_DONE;
 }
 
-static gint64 cpu_time(void)
+static void check_trees(Watch *w)
 {
-        struct timespec now;
+        gint64 begun = g_get_monotonic_time(), now;
 
-        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-        return now.tv_sec * G_USEC_PER_SEC + now.tv_nsec / 1000;
-}
-
-static int check_trees(Watch *w)
-{
-        gint64 begun = cpu_time();
-        int status = TREE_DONE;
-
-        for (size_t n = 0; n < w->n_bounds && status == TREE_DONE; n++)
-                status = check_tree(w, n);
+        for (size_t n = 0; n < w->n_bounds && w->status == TREE_DONE; n++)
+                w->status = check_tree(w, n);
+        now = g_get_monotonic_time();
         /* A little early, so that the look at the free space which is nearest is not missed. */
-        w->due = g_get_monotonic_time() + MAX(INTERVAL, REST_FACTOR * (cpu_time() - begun)) - INTERVAL / 4;
-        return status;
+        w->due = now + MAX(INTERVAL, REST_FACTOR * (now - begun)) - INTERVAL / 4;
 }
 
 int tree_watch(uint64_t keep_free, const TreeBound *bounds, size_t n_bounds)
 {
-        Watch w = {.keep_free = keep_free, .bounds = bounds, .n_bounds = n_bounds};
+        Watch w = {
+                .keep_free = keep_free,
+                .bounds = bounds,
+                .n_bounds = n_bounds,
+                .status = TREE_DONE,
+        };
         const struct timespec interval = {.tv_sec = INTERVAL / G_USEC_PER_SEC};
         bool is_last = false;
         sigset_t end;
-        int status;
 
         (void)sigemptyset(&end);
         (void)sigaddset(&end, SIGTERM);
         (void)sigprocmask(SIG_BLOCK, &end, NULL);
         for (;;) {
-                status = check_free(&w);
-                if (status == TREE_DONE && (is_last || g_get_monotonic_time() >= w.due))
-                        status = check_trees(&w);
-                if (status != TREE_DONE || is_last)
-                        return status;
+                w.status = check_free(&w);
+                if (w.status == TREE_DONE && (is_last || g_get_monotonic_time() >= w.due))
+                        check_trees(&w);
+                if (w.status != TREE_DONE || is_last)
+                        return w.status;
                 is_last = sigtimedwait(&end, NULL, &interval) == SIGTERM;
         }
 }

@@ -5,12 +5,17 @@
 
 #define KIB 1024
 
+static bool goes_on(void *unused)
+{
+        return true;
+}
+
 static TreeSize measure(Scratch *s, uint64_t bytes, uint64_t names, int expected)
 {
         TreeBound bound = {.path = s->path, .bytes = bytes, .names = names};
         TreeSize size = {};
 
-        g_assert_cmpint(tree_measure(&bound, &size), ==, expected);
+        g_assert_cmpint(tree_measure(&bound, goes_on, NULL, &size), ==, expected);
         return size;
 }
 
@@ -50,14 +55,36 @@ static void test_counts_what_du_counts(Scratch *s, const void *unused)
         g_assert_cmpuint(measure(s, expected, 6, 1).names, ==, 7);
 }
 
-static void test_ends_early(Scratch *s, const void *unused)
+static void fill_with_files(int dir_fd, int number)
 {
-        for (int n = 0; n < 1000; n++) {
+        for (int n = 0; n < number; n++) {
                 g_autofree char *name = g_strdup_printf("%d", n);
 
-                scratch_write(s->fd, name, "");
+                scratch_write(dir_fd, name, "");
         }
+}
+
+static void test_ends_early(Scratch *s, const void *unused)
+{
+        fill_with_files(s->fd, 1000);
         g_assert_cmpuint(measure(s, G_MAXUINT64, 10, 1).names, ==, 11);
+}
+
+static bool goes_on_for_five(void *userdata)
+{
+        return ++*(int *)userdata <= 5;
+}
+
+static void test_is_asked_all_the_time(Scratch *s, const void *unused)
+{
+        TreeBound bound = {.path = s->path, .bytes = G_MAXUINT64, .names = G_MAXUINT64};
+        TreeSize size;
+        int asked = 0;
+
+        fill_with_files(s->fd, 100);
+        g_assert_cmpint(tree_measure(&bound, goes_on_for_five, &asked, &size), ==, 0);
+        g_assert_cmpuint(size.names, ==, 5);
+        g_assert_cmpint(asked, ==, 6);
 }
 
 /* Deeper than a path can be long. */
@@ -121,6 +148,7 @@ int main(int argc, char **argv)
         scratch_init(&argc, &argv);
         scratch_add("/measure/counts-what-du-counts", test_counts_what_du_counts, NULL);
         scratch_add("/measure/ends-early", test_ends_early, NULL);
+        scratch_add("/measure/is-asked-all-the-time", test_is_asked_all_the_time, NULL);
         scratch_add("/measure/deep", test_deep, NULL);
         scratch_add("/measure/a-tree-that-changes", test_a_tree_that_changes, NULL);
         return g_test_run();
