@@ -11,6 +11,7 @@
 
 static const JobUnitHandlers script_handlers = {
         .started = job_fill_started,
+        .running = job_fill_running,
         .ended = job_fill_ended,
         .gone = job_fill_gone,
         .time_limit_hint = JOB_FILL_TIME_LIMIT_HINT,

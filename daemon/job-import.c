@@ -108,6 +108,7 @@ static void on_gone(Job *job, const JobUnitResult *result, void *userdata)
 
 static const JobUnitHandlers unpack_handlers = {
         .started = on_started,
+        .running = job_fill_running,
         .ended = on_ended,
         .gone = on_gone,
         .time_limit_hint = JOB_FILL_TIME_LIMIT_HINT,

@@ -144,6 +144,11 @@ void job_fill_started(Job *job, void *userdata)
         job_progress_begin(job);
 }
 
+void job_fill_running(Job *job, void *userdata)
+{
+        job_watch_hold(job, job_unit_control_group(job->unit));
+}
+
 static void set_result(Job *job, const char *result, const char *message)
 {
         g_free(job->row->result);

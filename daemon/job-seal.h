@@ -18,6 +18,7 @@
 
 /* Handlers for the unit that fills. */
 void job_fill_started(Job *job, void *userdata);
+void job_fill_running(Job *job, void *userdata);
 void job_fill_ended(Job *job, const JobUnitResult *result, void *userdata);
 void job_fill_gone(Job *job, const JobUnitResult *result, void *userdata);
 /* Nothing writes any more, and the row has the result: seals, or ends the job. */

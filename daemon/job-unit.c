@@ -16,6 +16,7 @@ struct JobUnit {
         Job *job;
         JobUnit **place; /* in the job: where it is while it is */
         char *name;
+        char *control_group;
         JobUnitHandlers handlers;
         void *userdata;
         UnitHandle *handle;
@@ -77,6 +78,11 @@ void *job_unit_userdata(const JobUnit *unit)
         return unit->userdata;
 }
 
+const char *job_unit_control_group(const JobUnit *unit)
+{
+        return unit->control_group;
+}
+
 static JobUnit *job_unit_new(Job *job, const char *suffix, const JobUnitHandlers *handlers, void *userdata)
 {
         JobUnit *u = g_new0(JobUnit, 1);
@@ -104,6 +110,7 @@ void job_unit_free(JobUnit *u)
         handle_unref(u->handle);
         g_free(u->result.result);
         g_free(u->result.message);
+        g_free(u->control_group);
         g_free(u->name);
         g_free(u);
 }
@@ -197,12 +204,13 @@ static void unit_note_started(JobUnit *u)
         u->was_started = true;
 }
 
-static void unit_note_running(JobUnit *u)
+static void unit_note_running(JobUnit *u, const UnitState *s)
 {
-        bool is_new = !u->was_running;
-
+        if (u->was_running)
+                return;
         u->was_running = true;
-        if (is_new && u->handlers.running)
+        u->control_group = g_strdup(s->control_group);
+        if (u->handlers.running)
                 u->handlers.running(u->job, u->userdata);
 }
 
@@ -239,7 +247,7 @@ static void unit_judge(JobUnit *u, const UnitState *s)
                 return;
         if (g_str_equal(s->active_state, "active")) {
                 if (!g_str_equal(s->sub_state, "exited")) {
-                        unit_note_running(u);
+                        unit_note_running(u, s);
                         return;
                 }
                 /* systemd takes SIGTERM, SIGINT, SIGHUP and SIGPIPE for a clean end. A build that died of one

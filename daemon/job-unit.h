@@ -49,6 +49,8 @@ void job_unit_kill(JobUnit *unit);
 void job_unit_notice(JobUnit *unit, const char *name);
 const char *job_unit_name(const JobUnit *unit);
 void *job_unit_userdata(const JobUnit *unit);
+/* Returns: the path of its control group, from running() on. */
+const char *job_unit_control_group(const JobUnit *unit);
 void job_unit_free(JobUnit *unit);
 
 /* Returns: "left4me-job-ID.service" or "left4me-job-ID-SUFFIX.service", owned by the caller. */

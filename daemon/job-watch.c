@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job-watch.h"
+#include "control-group.h"
 #include "disk-limit.h"
 #include "fault.h"
 #include "job-stage.h"
@@ -7,11 +8,16 @@
 #include "job-unit.h"
 #include "output.h"
 #include "paths.h"
+#include "util.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
+#include <sys/socket.h>
 
 typedef struct Watch {
         Output *output; /* NULL when it was adopted: what it counted is not known then */
+        int talk_fd;    /* its standard input; negative when it was adopted, or has been told */
         bool has_cache;
         bool is_asked; /* to end */
         JobWatchReady ready;
@@ -85,6 +91,7 @@ static void on_ended(Job *job, const JobUnitResult *result, void *userdata)
 static void watch_free(Watch *w)
 {
         output_free(w->output);
+        close_fd(&w->talk_fd);
         g_free(w);
 }
 
@@ -101,7 +108,7 @@ static void on_gone(Job *job, const JobUnitResult *result, void *userdata)
 static const JobUnitHandlers handlers = {
         .started = on_started, .running = on_running, .ended = on_ended, .gone = on_gone};
 
-static void watch_run(Job *job, Watch *w, const Stage *s)
+static void watch_run(Job *job, Watch *w, const Stage *s, int stdin_fd)
 {
         const Overlay *overlay = overlay_by_id(job->host, job->row->overlay);
         const Settings *settings = job->host->settings;
@@ -124,6 +131,7 @@ static void watch_run(Job *job, Watch *w, const Stage *s)
                         .n_binds = s->n_binds,
                         .working_directory = "/",
                         .time_limit = UINT64_MAX, /* as long as what it watches */
+                        .stdin_fd = stdin_fd,
                         .stdout_fd = output_fd(w->output),
                 },
                 &handlers, w);
@@ -133,10 +141,14 @@ static void on_staged(Job *job, void *data)
 {
         g_autoptr(Stage) s = data;
         Watch *w = s->userdata;
-        int r = s->result < 0 ? s->result : output_new(&w->output);
+        int r = s->result < 0 ? s->result : output_new(&w->output), sockets[2];
 
+        if (r >= 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+                r = -errno;
         if (r >= 0) {
-                watch_run(job, w, s);
+                w->talk_fd = sockets[0];
+                watch_run(job, w, s, sockets[1]);
+                close_fd(&sockets[1]);
                 return;
         }
         if (!job_is_cancelled(job))
@@ -151,16 +163,58 @@ void job_watch_begin(Job *job, bool has_cache, JobWatchReady ready, void *data)
                 job, JOB_WATCH_SUFFIX, STAGE_FILLED | STAGE_WATCHER | (has_cache ? STAGE_CACHE : 0));
         Watch *w = g_new0(Watch, 1);
 
-        *w = (Watch){.has_cache = has_cache, .ready = ready, .data = data};
+        *w = (Watch){.talk_fd = -EBADF, .has_cache = has_cache, .ready = ready, .data = data};
         s->userdata = w;
         job_run_in_thread(job, stage_step, on_staged, s);
+}
+
+static int send_files(int socket_fd, const int *fds, size_t size)
+{
+        char byte = 0;
+        struct iovec data = {&byte, sizeof(byte)};
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(2 * sizeof(int))];
+        } control = {
+                .header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(size)}};
+        struct msghdr message = {
+                .msg_iov = &data,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = CMSG_SPACE(size),
+        };
+
+        memcpy(CMSG_DATA(&control.header), fds, size);
+        return sendmsg(socket_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+void job_watch_hold(Job *job, const char *control_group)
+{
+        Watch *w = job->watch ? job_unit_userdata(job->watch) : NULL;
+        _cleanup_close_ int freeze_fd = -EBADF, events_fd = -EBADF;
+        int r;
+
+        if (!w || w->talk_fd < 0)
+                return;
+        r = freeze_fd = control_group_open(control_group, CONTROL_GROUP_FREEZE, O_WRONLY);
+        if (r >= 0)
+                r = events_fd = control_group_open(control_group, CONTROL_GROUP_EVENTS, O_RDONLY);
+        if (r >= 0)
+                r = send_files(w->talk_fd, (int[]){freeze_fd, events_fd}, 2 * sizeof(int));
+        close_fd(&w->talk_fd);
+        if (r < 0 && r != -ENOENT) /* it has ended */
+                g_warning("Job %s is not held still while what it takes of the disk is counted, so that a "
+                          "script that moves directories can hide some of it: its control group %s: %s",
+                        job->id, control_group, g_strerror(-r));
 }
 
 bool job_watch_adopt(Job *job)
 {
         Watch *w = g_new0(Watch, 1);
-        bool is_there = job_unit_adopt(job, JOB_WATCH_SUFFIX, &handlers, w);
+        bool is_there;
 
+        w->talk_fd = -EBADF;
+        is_there = job_unit_adopt(job, JOB_WATCH_SUFFIX, &handlers, w);
         if (!is_there)
                 watch_free(w);
         return is_there;

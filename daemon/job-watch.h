@@ -17,6 +17,9 @@ char *job_watch_unit_name(const Job *job);
  * is told whether it runs; if it does not, the row says why. */
 typedef void (*JobWatchReady)(Job *job, bool is_watched, void *data);
 void job_watch_begin(Job *job, bool has_cache, JobWatchReady ready, void *data);
+/* What fills runs, in this control group: the watcher may hold it still while it counts. A watcher that was
+ * adopted can not be told; when nobody told it before, it counts as well as it can. */
+void job_watch_hold(Job *job, const char *control_group);
 /* Follows one that was started before this program was. Returns: FALSE when there is none. */
 bool job_watch_adopt(Job *job);
 /* Ends it, also one that is not followed yet. `done` is called when nothing of it is left and the row has

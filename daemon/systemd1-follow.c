@@ -51,6 +51,8 @@ static int read_property(sd_bus_message *m, const char *name, UnitState *state)
                 replace_string(&state->sub_state, m, "s");
         else if (g_str_equal(name, "Result"))
                 replace_string(&state->result, m, "s");
+        else if (g_str_equal(name, "ControlGroup"))
+                replace_string(&state->control_group, m, "s");
         else if (g_str_equal(name, "InvocationID"))
                 return read_invocation(m, &state->invocation_id);
         else if (g_str_equal(name, "MainPID"))

@@ -10,6 +10,7 @@ UnitState *unit_state_new(void)
         s->sub_state = g_strdup("dead");
         s->result = g_strdup("success");
         s->invocation_id = g_strdup("");
+        s->control_group = g_strdup("");
         s->time_limit = UINT64_MAX;
         return s;
 }
@@ -23,6 +24,7 @@ UnitState *unit_state_copy(const UnitState *state)
         s->sub_state = g_strdup(state->sub_state);
         s->result = g_strdup(state->result);
         s->invocation_id = g_strdup(state->invocation_id);
+        s->control_group = g_strdup(state->control_group);
         return s;
 }
 
@@ -35,6 +37,7 @@ void unit_state_free(UnitState *state)
         g_free(state->sub_state);
         g_free(state->result);
         g_free(state->invocation_id);
+        g_free(state->control_group);
         g_free(state);
 }
 

@@ -12,6 +12,7 @@ typedef struct UnitState {
         char *sub_state;
         char *result;
         char *invocation_id; /* 32 hex digits or "" */
+        char *control_group; /* its path in the hierarchy, or ""; known to who reads it (systemd1_read()) */
         uint32_t main_pid;
         uint32_t n_restarts;
         int exec_main_code;   /* CLD_EXITED, CLD_KILLED, CLD_DUMPED, or 0 */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Looks every two seconds at how much space is free, and at how much the trees take: less often where to
- * count them takes more than a quarter of the time. */
+ * count them takes more than a quarter of the time, as what fills them is held still meanwhile. */
 #include "daemon/util.h"
+#include "hold.h"
 #include "measure.h"
 #include "tree.h"
 
@@ -18,6 +19,7 @@ typedef struct Watch {
         uint64_t keep_free;
         const TreeBound *bounds;
         size_t n_bounds;
+        Hold hold;
         int status;
         gint64 looked; /* at the free space, CLOCK_MONOTONIC */
         gint64 due;    /* when the trees are measured again, CLOCK_MONOTONIC */
@@ -60,8 +62,8 @@ static int check_tree(Watch *w, size_t n)
         TreeSize size;
         int r = tree_measure(b, goes_on, w, &size);
 
-        /* What is moved meanwhile may be counted in both places: once more, before it costs somebody a build.
-         */
+        /* Who is not held may have moved something that was counted in both places: once more, before it
+         * costs somebody a build. */
         if (r > 0)
                 r = tree_measure(b, goes_on, w, &size);
         if (w->status != TREE_DONE)
@@ -79,8 +81,12 @@ static void check_trees(Watch *w)
 {
         gint64 begun = g_get_monotonic_time(), now;
 
+        hold_begin(&w->hold);
         for (size_t n = 0; n < w->n_bounds && w->status == TREE_DONE; n++)
                 w->status = check_tree(w, n);
+        /* Who has passed a bound is held until systemd ends it. */
+        if (w->status == TREE_DONE)
+                hold_end(&w->hold);
         now = g_get_monotonic_time();
         /* A little early, so that the look at the free space which is nearest is not missed. */
         w->due = now + MAX(INTERVAL, REST_FACTOR * (now - begun)) - INTERVAL / 4;
@@ -92,6 +98,7 @@ int tree_watch(uint64_t keep_free, const TreeBound *bounds, size_t n_bounds)
                 .keep_free = keep_free,
                 .bounds = bounds,
                 .n_bounds = n_bounds,
+                .hold = HOLD_NONE,
                 .status = TREE_DONE,
         };
         const struct timespec interval = {.tv_sec = INTERVAL / G_USEC_PER_SEC};
@@ -102,6 +109,7 @@ int tree_watch(uint64_t keep_free, const TreeBound *bounds, size_t n_bounds)
         (void)sigaddset(&end, SIGTERM);
         (void)sigprocmask(SIG_BLOCK, &end, NULL);
         for (;;) {
+                hold_receive(&w.hold);
                 w.status = check_free(&w);
                 if (w.status == TREE_DONE && (is_last || g_get_monotonic_time() >= w.due))
                         check_trees(&w);

@@ -145,6 +145,60 @@ def test_what_a_build_hides_counts(root, overlay, script):
     ends_by_limit(root, "maps", script, "SizeLimit")
 
 
+# Sees by inotify(7) which directory is read, in which order, and what it hides is never in one that is still to come.
+EVADE = """
+cat > /cache/p.py <<'END'
+import ctypes, os, select, struct
+libc = ctypes.CDLL(None)
+watch = libc.inotify_init()
+names = {}
+for n in range(200):
+    os.mkdir(str(n))
+    for k in range(50):
+        os.close(os.open(f"{n}/{k}", os.O_CREAT | os.O_WRONLY))
+    names[libc.inotify_add_watch(watch, str(n).encode(), 0x20)] = str(n)  # IN_OPEN
+
+def walk():
+    order = []
+    while not order or select.select([watch], [], [], 0.5)[0]:
+        events = os.read(watch, 4096)
+        while events:
+            wd, _, _, size = struct.unpack_from("iIII", events)
+            events = events[16 + size:]
+            order.append(names[wd])
+            if hidden and len(order) == 2:
+                move(order[0])
+    return order
+
+def move(place):
+    global hidden
+    if hidden != place:
+        os.rename(hidden + "/hidden", place + "/hidden")
+        hidden = place
+
+hidden = None
+last = walk()[-1]
+os.mkdir(last + "/hidden")
+hidden = last
+for n in range(8):
+    with open(f"{hidden}/hidden/{n}", "wb") as file:
+        file.write(bytes(16 << 20))
+for n in range(3):
+    move(walk()[-1])
+    print(f"outlived {n + 1} counts", flush=True)
+open("/cache/outlived", "w").close()
+END
+python3 /cache/p.py; sleep 60
+"""
+
+
+def test_nothing_is_moved_past_the_watcher(root, overlay):
+    overlay("maps", built=False)
+    root.overlay("maps", "Configure", settings(SizeLimit="uint64 33554432"))
+    ends_by_limit(root, "maps", EVADE, "SizeLimit")
+    assert not (cache_dir(root, "maps") / "outlived").exists()
+
+
 @pytest.mark.parametrize("place", ["/tmp", "/var/tmp"])
 def test_a_build_has_no_other_place_on_the_disk(root, overlay, place):
     overlay("maps", built=False)
@@ -256,6 +310,30 @@ def test_no_build_goes_on_unwatched(root, held, signal):
     run("systemctl", "kill", f"--signal={signal}", watcher_of(job))
     ended = root.wait_job(root.get("overlay", "maps")["LastJob"])
     assert (ended["State"], ended["Result"]) == ("failed", "watcher") and watcher_of(job) in ended["Message"], ended
+    wait_quiet(root)
+    assert units_of(job) == []
+
+
+def freeze(name):
+    """As its watcher does while it counts."""
+    roots = [top for top in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup") if os.path.exists(top + "/cgroup.procs")]
+    group = pathlib.Path(roots[0] + unit(name, "ControlGroup")["ControlGroup"])
+    (group / "cgroup.freeze").write_text("1")
+    wait_for(lambda: "frozen 1" in (group / "cgroup.events").read_text(), 20, "the build to be held")
+
+
+@pytest.mark.parametrize("how", ["cancelled", "unwatched"])
+def test_a_build_that_is_held_still_can_be_ended(root, held, how):
+    job = root.get_all(held("maps"))
+    run("systemctl", "kill", "--signal=SIGSTOP", watcher_of(job))  # or it would let it go on after its next look
+    freeze(job["Unit"])
+    if how == "cancelled":
+        root.job(job["Id"], "Cancel")
+    else:
+        run("systemctl", "kill", "--signal=SIGKILL", watcher_of(job))
+    ended = root.wait_job(root.get("overlay", "maps")["LastJob"])
+    assert (ended["State"], ended["Result"]) == (
+        ("cancelled", "cancelled") if how == "cancelled" else ("failed", "watcher")), ended
     wait_quiet(root)
     assert units_of(job) == []
 
