@@ -105,6 +105,8 @@ char *disk_limit_explain(const Overlay *o, int status, uint64_t amount)
         case TREE_TOO_MANY + TREE_SECOND:
                 l = host_limit("BuildFileLimit", s->build_file_limit, false, EMPTY_IT);
                 return explain(&l, "Its cache has", amount, "too many", "files, links and directories");
+        case TREE_TOO_DEEP:
+                return g_strdup("Its directories lie deeper in each other than can be counted");
         default:
                 return NULL;
         }

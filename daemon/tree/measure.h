@@ -12,7 +12,7 @@ enum { TREE_REFUSED = 65 };
 
 /* Exit statuses of `left4me-tree watch`, which the daemon turns into words; "too large" and "too many" once
  * more for the second tree. */
-enum { TREE_SPACE_LOW = 69, TREE_TOO_LARGE = 70, TREE_TOO_MANY = 71 };
+enum { TREE_SPACE_LOW = 69, TREE_TOO_LARGE = 70, TREE_TOO_MANY = 71, TREE_TOO_DEEP = 74 };
 #define TREE_SECOND 2
 
 typedef struct TreeBound {
@@ -29,5 +29,5 @@ typedef struct TreeSize {
 typedef bool (*TreeGoesOn)(void *userdata);
 
 /* Follows no link, and stops as soon as a bound is passed. Returns: 1 when it was, 0, or negative errno after
- * a sentence on the standard error. */
+ * a sentence on the standard error; -EMFILE where directories lie too deep in each other. */
 int tree_measure(const TreeBound *bound, TreeGoesOn goes_on, void *userdata, TreeSize *ret_size);

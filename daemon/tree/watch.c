@@ -69,7 +69,7 @@ static int check_tree(Watch *w, size_t n)
         if (w->status != TREE_DONE)
                 return w->status;
         if (r < 0)
-                return TREE_FAILED;
+                return r == -EMFILE ? TREE_TOO_DEEP : TREE_FAILED;
         if (size.bytes > b->bytes)
                 return say(TREE_TOO_LARGE + TREE_SECOND * (int)n, size.bytes);
         if (size.names > b->names)

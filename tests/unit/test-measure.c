@@ -3,6 +3,8 @@
 #include "daemon/tree/measure.h"
 #include "scratch.h"
 
+#include <sys/resource.h>
+
 #define KIB 1024
 
 static bool goes_on(void *unused)
@@ -91,7 +93,9 @@ static void test_is_asked_all_the_time(Scratch *s, const void *unused)
 static void test_deep(Scratch *s, const void *unused)
 {
         int fd = dup(s->fd);
+        struct rlimit limit;
 
+        ok(getrlimit(RLIMIT_NOFILE, &limit));
         for (int n = 0; n < 500; n++) {
                 int next = scratch_make_dir(fd, "0123456789", 0755);
 
@@ -101,6 +105,10 @@ static void test_deep(Scratch *s, const void *unused)
         fill(fd, "bottom", KIB);
         ok(close(fd));
         g_assert_cmpuint(measure(s, G_MAXUINT64, G_MAXUINT64, 0).names, ==, 501);
+        /* Each level takes a descriptor. */
+        ok(setrlimit(RLIMIT_NOFILE, &(struct rlimit){400, limit.rlim_max}));
+        (void)measure(s, G_MAXUINT64, G_MAXUINT64, -EMFILE);
+        ok(setrlimit(RLIMIT_NOFILE, &limit));
         /* Scratch directories are removed by path. */
         for (int n = 0; n < 500; n++) {
                 ok(renameat(s->fd, "0123456789", s->fd, "old"));
