@@ -43,6 +43,11 @@ echo original > left4dead2/readme.txt
 """
 
 
+def pytest_addoption(parser):
+    parser.addoption("--calls", type=int, default=2000, help="how many calls test_fuzz.py makes")
+    parser.addoption("--seed", type=int, default=time.time_ns() % 10 ** 9, help="which calls it makes")
+
+
 class BusError(Exception):
     def __init__(self, name, message):
         super().__init__(f"{name}: {message}")
