@@ -45,18 +45,18 @@ def ctl(*words, to="ada@127.0.0.1:" + PORT, **kwargs):
 
 def test_what_counts_is_who_logs_in(sshd, game, root):
     try:
-        ctl("create", "faraway")
-        ctl("start", "faraway")
-        assert "active (running)" in ctl("status", "faraway").stdout
-        refused = ctl("stop", "faraway", to=f"sam@127.0.0.1:{PORT}", check=False)
+        ctl("create", "farther")
+        ctl("start", "farther")
+        assert "active (running)" in ctl("status", "farther").stdout
+        refused = ctl("stop", "farther", to=f"sam@127.0.0.1:{PORT}", check=False)
         assert refused.returncode == 1 and "authentication" in refused.stderr.lower()
-        ctl("stop", "faraway")
-        assert root.get("instance", "faraway")["ActiveState"] == "inactive"
+        ctl("stop", "farther")
+        assert root.get("instance", "farther")["ActiveState"] == "inactive"
         accepted = run("journalctl", "-o", "cat", "--output-fields=LEFT4ME_UID", "LEFT4ME_MEMBER=Start",
-                       "LEFT4ME_OBJECT=/org/left4me/Host1/instance/faraway", "LEFT4ME_EVENT=accepted").stdout.split()
+                       "LEFT4ME_OBJECT=/org/left4me/Host1/instance/farther", "LEFT4ME_EVENT=accepted").stdout.split()
         assert accepted and set(accepted) == {str(pwd.getpwnam("ada").pw_uid)}
     finally:
-        delete_instance(root, "faraway")
+        delete_instance(root, "farther")
 
 
 def test_no_file_goes_there(sshd, root):
@@ -98,16 +98,23 @@ def test_a_host_that_is_not_there_is_named(sshd):
         assert refused.returncode == 1 and f"Cannot reach left4me-hostd on {to}: " in refused.stderr, refused
 
 
-def test_a_lost_connection_ends_a_watch_and_what_waits(sshd, game, root, tmp_path, instance):
+def test_a_lost_connection_ends_a_watch_and_what_waits(sshd, game, root, tmp_path, instance, overlay):
     instance("faraway")
+    overlay("farmaps", "sleep 1000", built=False)
     front = Library(tmp_path / "said", "sam", f"ada@127.0.0.1:{PORT}", env=HOME)
     front.ask("watch")
     front.heard("ready ")
     assert "added instance faraway inactive" in front.said
+    job = front.answer("build farmaps").split()[1]
+    front.ask(f"wait {job}")
+    front.heard(f"changed job {job} running .*")
+    front.answer("manager -")  # so has been by now what the job's change had it ask
     run("pkill", "-P", str(front.process.pid), "ssh")
+    front.heard(rf"wait {job}: -\d+ .*ada@127.0.0.1:2222.*")
     front.heard("lost The connection to the bus of ada@127.0.0.1:2222 is lost; connect again.")
     assert front.answer("instance faraway").startswith("-")
     assert front.end() == 0
+    root.job(job, "Cancel")
 
 
 def test_a_container(game):
