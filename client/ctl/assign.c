@@ -134,7 +134,7 @@ static int assign_one(l4h_settings *settings, const char *argument, const char *
         return EXIT_DONE;
 }
 
-int assign(char **arguments, const char *const *keys, l4h_settings **ret)
+static int assign(char **arguments, const char *const *keys, l4h_settings **ret)
 {
         _cleanup_(settings_unrefp) l4h_settings *settings = NULL;
         (void)l4h_settings_new(&settings);
@@ -147,4 +147,14 @@ int assign(char **arguments, const char *const *keys, l4h_settings **ret)
         *ret = settings;
         settings = NULL;
         return EXIT_DONE;
+}
+
+int call_with_settings(Ctl *ctl, char **arguments, const char *const *keys,
+        int (*call)(l4h_host *host, const char *name, const l4h_settings *settings))
+{
+        _cleanup_(settings_unrefp) l4h_settings *settings = NULL;
+        int status = assign(arguments + 1, keys, &settings);
+        if (status != EXIT_DONE)
+                return status;
+        return call(ctl->host, arguments[0], settings) < 0 ? ctl_fail(ctl) : EXIT_DONE;
 }

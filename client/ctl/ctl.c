@@ -66,6 +66,22 @@ char *format_time(uint64_t usec)
         return format("%s", buffer);
 }
 
+char *format_ago(uint64_t usec)
+{
+        static const struct {
+                uint64_t seconds;
+                const char *unit;
+        } units[] = {
+                {86400 * 365, " years"}, {86400 * 30, " months"}, {86400, " days"}, {3600, "h"}, {60, "min"}};
+        if (usec == 0)
+                return format("-");
+        uint64_t now = (uint64_t)time(NULL), then = usec / 1000000, s = now > then ? now - then : 0;
+        for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+                if (s >= 2 * units[i].seconds)
+                        return format("%" PRIu64 "%s ago", s / units[i].seconds, units[i].unit);
+        return format("%" PRIu64 "s ago", s);
+}
+
 char *format_span(uint64_t usec)
 {
         uint64_t s = usec / 1000000;
@@ -103,8 +119,21 @@ char *format_strings(const char *const *strings, const char *separator, const ch
 
 void print_field(const char *label, char *value)
 {
-        printf("%12s: %s\n", label, value);
+        printf("%12s%c %s\n", label, *label ? ':' : ' ', value);
         free(value);
+}
+
+void print_title(const char *state, const char *name, const char *description)
+{
+        _cleanup_free_ char *text = format_text(description);
+        printf("%s%s%s %s%s%s\n", colour(state_colour(state)), terminal_dot(), colour(COLOUR_NONE), name,
+                *text ? " - " : "", text);
+}
+
+void print_state(const char *state, const char *sub_state)
+{
+        print_field("State", format("%s%s%s%s%s%s", colour(state_colour(state)), state, sub_state ? " (" : "",
+                                     sub_state ? sub_state : "", sub_state ? ")" : "", colour(COLOUR_NONE)));
 }
 
 bool number_parse(const char *text, uint64_t max, uint64_t *ret, const char **ret_end)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* l4d2ctl: what its verbs share. A verb is a function verb_*() in the file named after it or its family;
- * main.c has the table of all. Each returns one of the exit codes below. */
+/* l4d2ctl: what its verbs share. Each verb has a file of its own in verbs/, which says what it is called,
+ * what it takes, what --help says of it, and what it does; verb-list.c has the list of all. */
 #pragma once
 
 #include "left4me-host.h"
@@ -18,25 +18,92 @@ static inline void freep(void *p)
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+typedef enum JsonForm { JSON_OFF, JSON_SHORT, JSON_PRETTY } JsonForm;
+
+/* A host that was named. */
+typedef struct Target {
+        const char *where; /* of --host= or --machine= */
+        bool is_machine;
+} Target;
+
+/* What was asked for on the command line. */
 typedef struct Ctl {
         l4h_host *host;
-        const char *where; /* --host= or --machine=, NULL for this machine */
-        bool is_machine;
+        const Target *target; /* where that is, NULL for this machine */
+        Target *targets;      /* all that were named */
+        size_t n_targets;
+        unsigned given;             /* which options were given, for options_check() */
+        bool wants_help;            /* --help */
         bool is_quiet;              /* --quiet */
         bool has_legend;            /* not --no-legend */
+        bool has_pager;             /* not --no-pager */
         bool waits;                 /* not --no-wait: for the jobs it queues */
         bool may_ask;               /* not --no-ask-password */
         bool asks;                  /* for passwords: somebody is there, and it helps */
+        JsonForm json;              /* --json= */
         const char *kind;           /* --kind=, NULL when it is not given */
         bool replaces;              /* --replace */
+        bool builds;                /* --build */
         bool follows;               /* --follow */
         const char *lines, *output; /* --lines=, --output=, NULL when they are not given */
 } Ctl;
 
-/* ---- main.c ---- */
+/* Options that belong to some verbs alone. */
+enum {
+        OPTION_JSON = 1 << 0,
+        OPTION_WAIT = 1 << 1, /* and --no-wait */
+        OPTION_KIND = 1 << 2,
+        OPTION_REPLACE = 1 << 3,
+        OPTION_BUILD = 1 << 5,
+        OPTION_LOG = 1 << 6,   /* those that say what of a log, and how */
+        OPTION_HOSTS = 1 << 4, /* --host= and --machine= more than once */
+};
 
-/* Connects, again where there is a connection. Returns: 0 or negative errno. */
+#define ANY 1000000
+
+typedef struct Verb {
+        const char *name;                       /* one word, or two: "overlay build" */
+        const char *arguments;                  /* as the usage line has them */
+        int min, max;                           /* how many there are */
+        unsigned options;                       /* OPTION_* that it knows */
+        bool may_ask;                           /* for a password: it changes something or shows secrets */
+        bool is_paged;                          /* what it prints may be long */
+        const char *help;                       /* a few words */
+        const char *details;                    /* lines for its own --help, or NULL */
+        int (*run)(Ctl *ctl, char **arguments); /* returns an exit code; `arguments` go up to NULL */
+} Verb;
+
+/* ---- verb-list.c ---- */
+
+extern const Verb *const verbs[]; /* up to NULL */
+/* Takes the words of the verb off `*arguments`. Returns: the verb, or NULL after a sentence. */
+const Verb *verb_find(char ***arguments);
+
+/* ---- options.c, help.c ---- */
+
+/* Reads the options. Returns: -1 to go on, with `*ret_arguments` what is left, or an exit code. */
+int options_read(Ctl *ctl, int argc, char **argv, char ***ret_arguments);
+/* Returns: EXIT_DONE, or EXIT_USAGE after a sentence when an option was given that the verb does not know. */
+int options_check(const Ctl *ctl, const Verb *verb);
+/* Prints a line for each option that all verbs know, or those of `mask`. */
+void options_help(unsigned mask);
+void help_all(void);
+char *verb_usage(const Verb *verb); /* "overlay build NAME...", to be freed */
+void help_verb(const Verb *verb);
+
+/* ---- hosts.c ---- */
+
+/* Connects to the target, again where there is a connection. Returns: 0 or negative errno. */
 int ctl_connect(Ctl *ctl);
+void target_add(Ctl *ctl, const char *where, bool is_machine);
+/* Connects to a host, this machine for NULL. Returns: EXIT_DONE, or EXIT_FAILED after a sentence. */
+int target_open(Ctl *ctl, const Target *target);
+void target_close(Ctl *ctl);
+bool has_several_targets(const Ctl *ctl);
+/* The field Host, where there are several. */
+void target_print(const Ctl *ctl);
+/* Runs on each host in turn, whatever becomes of the others. Returns: an exit code. */
+int each_target(Ctl *ctl, int (*run)(Ctl *ctl, void *userdata), void *userdata);
 
 /* ---- ctl.c: what is said to people ---- */
 
@@ -50,18 +117,48 @@ char *format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Text of somebody else's for a terminal: control characters become "?". Returns: a string to be freed. */
 char *format_text(const char *text);
 char *format_time(uint64_t usec); /* "-" for 0 */
+char *format_ago(uint64_t usec);  /* "5min ago", "-" for 0 */
 char *format_span(uint64_t usec); /* "90min" */
 char *format_size(uint64_t bytes);
 /* Returns: the strings with `separator` between them, `none` when there are none; to be freed. */
 char *format_strings(const char *const *strings, const char *separator, const char *none);
 
-/* Prints a line of a description. Frees `value`. */
+/* Prints a line of a description, one that goes on without a label. Frees `value`. */
 void print_field(const char *label, char *value);
+/* Prints the first line of a description, with a dot in the colour of the state. */
+void print_title(const char *state, const char *name, const char *description);
+/* The field State; `sub_state` may be NULL. */
+void print_state(const char *state, const char *sub_state);
 /* Reads a number in decimal. Returns: whether it is one, at most `max`; `*ret_end` is what follows it, and
  * nothing may follow when that is NULL. */
 bool number_parse(const char *text, uint64_t max, uint64_t *ret, const char **ret_end);
 
-/* ---- table.c: columns as wide as what is in them ---- */
+/* ---- terminal.c: what standard output can show, and for whom ---- */
+
+typedef enum Colour { COLOUR_NONE, COLOUR_GREEN, COLOUR_YELLOW, COLOUR_RED, COLOUR_HEADING } Colour;
+
+/* Looks at standard output as it is now. */
+void terminal_look(void);
+bool terminal_is_output(void);  /* it is a terminal */
+size_t terminal_columns(void);  /* how many a line may take; SIZE_MAX when it is none */
+const char *terminal_dot(void); /* before a name */
+/* Returns: what switches to the colour, or with COLOUR_NONE back; "" where colours are off. */
+const char *colour(Colour colour);
+/* The colour of a state of an instance, an overlay or a job. */
+Colour state_colour(const char *state);
+/* How many columns a text takes. */
+size_t text_width(const char *text);
+/* Returns: the text, cut to so many columns with an ellipsis at its end; to be freed. */
+char *text_cut(const char *text, size_t width);
+
+/* ---- pager.c ---- */
+
+/* Has standard output shown by a pager, where that is a terminal; until pager_close(), which waits for its
+ * end. */
+void pager_open(void);
+void pager_close(void);
+
+/* ---- table.c: columns as wide as what is in them, or as the terminal allows ---- */
 
 typedef struct Table Table;
 /* `headings`: NULL-terminated, static. */
@@ -73,13 +170,22 @@ static inline void table_freep(Table **table)
 }
 /* Adds the next cell, row by row. Takes `cell`. */
 void table_add(Table *table, char *cell);
-void table_print(const Table *table, const Ctl *ctl);
+void table_add_colour(Table *table, char *cell, Colour colour);
+/* `noun`: what a row is, for the line that counts them. */
+void table_print(const Table *table, const Ctl *ctl, const char *noun);
 
 /* ---- assign.c: KEY=VALUE ---- */
 
 extern const char *const instance_keys[], *const overlay_keys[]; /* up to NULL */
-/* Reads assignments up to NULL. Returns: EXIT_DONE, or EXIT_USAGE after a sentence. */
-int assign(char **arguments, const char *const *keys, l4h_settings **ret);
+/* What --help says of the keys. */
+#define INSTANCE_KEYS_HELP                                                                                   \
+        "Keys: Description, Port, Arguments (with blanks between), Overlays (with commas between).\n"
+#define OVERLAY_KEYS_HELP                                                                                    \
+        "Keys: Description, TimeLimit (30s, 20min, 2h), SizeLimit (500M, 20G), FileLimit, "                  \
+        "KeepGenerations.\n"
+/* Calls with NAME and the settings made of KEY=VALUE... Returns: an exit code. */
+int call_with_settings(Ctl *ctl, char **arguments, const char *const *keys,
+        int (*call)(l4h_host *host, const char *name, const l4h_settings *settings));
 static inline void list_unrefp(l4h_list **list)
 {
         l4h_list_unref(*list);
@@ -97,6 +203,27 @@ static inline void settings_unrefp(l4h_settings **settings)
         l4h_settings_unref(*settings);
 }
 
+/* ---- text-file.c: files in, texts out ---- */
+
+/* Reads a file, standard input for "-". Returns: EXIT_DONE, or EXIT_FAILED after a sentence. */
+int file_read(const char *file, char **ret);
+/* Calls with NAME and the text of FILE. Returns: an exit code. */
+int call_with_file(
+        Ctl *ctl, char **arguments, int (*call)(l4h_host *host, const char *name, const char *text));
+/* Prints the text that a call with NAME answers. Returns: an exit code. */
+int call_print_text(Ctl *ctl, char **arguments, int (*call)(l4h_host *host, const char *name, char **ret));
+
+/* ---- each.c: the same for each that is named; all return an exit code ---- */
+
+int each_name(Ctl *ctl, char **names, int (*call)(l4h_host *host, const char *name));
+/* Queues all jobs before it waits for any: they run side by side. */
+int each_job(Ctl *ctl, char **names, int (*call)(l4h_host *host, const char *name, uint64_t *ret_job));
+/* EXIT_USAGE after a sentence when one is no number. */
+int ids_check(char **ids);
+int each_id(Ctl *ctl, char **ids, int (*run)(Ctl *ctl, uint64_t id));
+/* Calls again while the service is being started anew. Returns: as `call`. */
+int call_persistently(l4h_host *host, const char *name, int (*call)(l4h_host *host, const char *name));
+
 /* ---- outcome.c ---- */
 
 /* "build maps", to be freed. */
@@ -106,10 +233,12 @@ int job_wait(Ctl *ctl, uint64_t id);
 /* The same for a job that was queued just now; with --no-wait prints its number. */
 int job_outcome(Ctl *ctl, uint64_t id);
 
-/* ---- logs.c ---- */
+/* ---- log-print.c ---- */
 
-/* Prints the log of a job. Returns: an exit code. */
-int job_log(Ctl *ctl, uint64_t id);
+/* Prints the log of an instance, or of the job where that is NULL. Returns: an exit code. */
+int log_run(Ctl *ctl, const char *instance, uint64_t job);
+/* Prints the last lines below what stands there, or why not. */
+void log_print_last(Ctl *ctl, const char *instance, uint32_t lines);
 
 /* ---- shutdown.c ---- */
 
@@ -121,14 +250,3 @@ bool system_is_stopping(void);
 /* Starts pkttyagent(1) for this process, on a terminal, for others than root. */
 void agent_start(void);
 void agent_stop(void);
-
-/* ---- verbs; `arguments` are those after the verb, up to NULL, as many as the table says ---- */
-
-typedef int Verb(Ctl *ctl, char **arguments);
-Verb verb_can, verb_configure, verb_create, verb_delete, verb_get_config, verb_list, verb_logs, verb_mount,
-        verb_reload, verb_reset, verb_restart, verb_set_config, verb_start, verb_status, verb_stop,
-        verb_unmount;
-Verb verb_overlay_build, verb_overlay_configure, verb_overlay_create, verb_overlay_delete,
-        verb_overlay_get_script, verb_overlay_import, verb_overlay_list, verb_overlay_revert,
-        verb_overlay_set_script, verb_overlay_show, verb_overlay_wipe, verb_overlay_wipe_cache;
-Verb verb_job_cancel, verb_job_list, verb_job_log, verb_job_show, verb_job_wait;

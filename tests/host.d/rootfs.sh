@@ -6,14 +6,14 @@
 
 # Needed on this machine: to build, to make and boot hosts, to run the tests that stand outside.
 machine_packages=(gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libglib2.0-dev
-    libpolkit-gobject-1-dev libmount-dev libsqlite3-dev libarchive-dev mmdebstrap debian-archive-keyring
+    libpolkit-gobject-1-dev libmount-dev libsqlite3-dev libarchive-dev libjson-c-dev mmdebstrap debian-archive-keyring
     procps util-linux python3-pytest)
 
 # Needed in a host: what left4me host runs on, then what the tests use.
 host_packages=(systemd systemd-sysv dbus polkitd libpam-systemd util-linux libglib2.0-0
-    libpolkit-gobject-1-0 libmount1 libsqlite3-0 libarchive13 zlib1g ca-certificates
+    libpolkit-gobject-1-0 libmount1 libsqlite3-0 libarchive13 libjson-c5 zlib1g ca-certificates
     procps iproute2 nftables qstat socat python3 python3-pytest python3-gi gir1.2-glib-2.0 strace less
-    unzip zip 7zip attr e2fsprogs libasan8 libubsan1 kmod openssh-server)
+    unzip zip 7zip attr e2fsprogs libasan8 libubsan1 kmod openssh-server zsh)
 
 # What has no work in a container, or would work at times of its own choosing.
 masked_units=(systemd-modules-load.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer

@@ -121,4 +121,4 @@ def test_a_container(game):
     assert "game" in run("l4d2ctl", "-M", ".host", "overlay", "list").stdout
     refused = run("l4d2ctl", "-M", "nowhere", "list", check=False)
     assert refused.returncode == 1 and "nowhere" in refused.stderr
-    assert run("l4d2ctl", "-M", "a", "-H", "b", "list", check=False).returncode == 2
+    assert run("l4d2ctl", "-M", "a", "-H", "b", "start", "x", check=False).returncode == 2

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* logs, job log. What is followed is opened again behind the last line when the service or the connection was
+/* Printing logs. What is followed is opened again behind the last line when the service or the connection was
  * lost. */
 #include "ctl.h"
 #include "dbus/names.h"
@@ -174,7 +174,7 @@ static int log_print(Log *log)
         }
 }
 
-static int log_run(Ctl *ctl, const char *instance, uint64_t job)
+int log_run(Ctl *ctl, const char *instance, uint64_t job)
 {
         static const char *const outputs[] = {
                 [SHORT] = "short", [CAT] = HOST_LOG_CAT, [JSON] = HOST_LOG_JSON};
@@ -183,25 +183,31 @@ static int log_run(Ctl *ctl, const char *instance, uint64_t job)
 
         if (ctl->lines && !number_parse(ctl->lines, UINT32_MAX - 1, &lines, NULL))
                 return usage_fail("--lines must be a number, not '%s'.", ctl->lines);
-        log.lines = ctl->where && !ctl->lines ? UINT32_MAX : (uint32_t)lines;
+        log.lines = ctl->target && !ctl->lines ? UINT32_MAX : (uint32_t)lines;
         while (ctl->output && strcmp(ctl->output, outputs[log.output]) != 0)
                 if (++log.output > JSON)
                         return usage_fail("'%s' is no form of output; there are short, " HOST_LOG_CAT
                                           " and " HOST_LOG_JSON ".",
                                 ctl->output);
-        log.is_terminal = isatty(STDOUT_FILENO);
+        log.is_terminal = terminal_is_output();
         log.cursor = format("%s", "");
         int status = log_print(&log);
         free(log.cursor);
         return status;
 }
 
-int verb_logs(Ctl *ctl, char **arguments)
+void log_print_last(Ctl *ctl, const char *instance, uint32_t lines)
 {
-        return log_run(ctl, arguments[0], 0);
-}
-
-int job_log(Ctl *ctl, uint64_t id)
-{
-        return log_run(ctl, NULL, id);
+        Log log = {.ctl = ctl, .instance = instance, .lines = lines, .is_terminal = terminal_is_output()};
+        log.cursor = format("%s", "");
+        int fd, r = log_open(&log, false, &fd);
+        if (r == -EOPNOTSUPP) /* by ssh; "logs" can do it line by line */
+                puts("\nThe log is not shown over this connection: see 'l4d2ctl logs'.");
+        else if (r == -EACCES)
+                puts("\nThe log is not shown: reading it needs more rights, see 'l4d2ctl can'.");
+        else if (r < 0)
+                printf("\nThe log is not shown. %s\n", l4h_error_message(ctl->host));
+        else if (putchar('\n') != EOF)
+                (void)pipe_print(&log, fd);
+        free(log.cursor);
 }

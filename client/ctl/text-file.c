@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Files in, texts out: set-config, get-config, overlay set-script, overlay get-script. */
+/* Files in, texts out. */
 #include "ctl.h"
 #include <errno.h>
 
@@ -30,7 +30,7 @@ static int stream_read(FILE *stream, const char *file, char **ret)
         return EXIT_DONE;
 }
 
-static int file_read(const char *file, char **ret)
+int file_read(const char *file, char **ret)
 {
         if (strcmp(file, "-") == 0)
                 return stream_read(stdin, "standard input", ret);
@@ -44,7 +44,7 @@ static int file_read(const char *file, char **ret)
         return status;
 }
 
-static int set_text(
+int call_with_file(
         Ctl *ctl, char **arguments, int (*call)(l4h_host *host, const char *name, const char *text))
 {
         _cleanup_free_ char *text = NULL;
@@ -54,31 +54,11 @@ static int set_text(
         return call(ctl->host, arguments[0], text) < 0 ? ctl_fail(ctl) : EXIT_DONE;
 }
 
-static int get_text(Ctl *ctl, char **arguments, int (*call)(l4h_host *host, const char *name, char **ret))
+int call_print_text(Ctl *ctl, char **arguments, int (*call)(l4h_host *host, const char *name, char **ret))
 {
         _cleanup_free_ char *text = NULL;
         if (call(ctl->host, arguments[0], &text) < 0)
                 return ctl_fail(ctl);
         fputs(text, stdout); /* main() looks whether that went well */
         return EXIT_DONE;
-}
-
-int verb_set_config(Ctl *ctl, char **arguments)
-{
-        return set_text(ctl, arguments, l4h_instance_set_config);
-}
-
-int verb_get_config(Ctl *ctl, char **arguments)
-{
-        return get_text(ctl, arguments, l4h_instance_get_config);
-}
-
-int verb_overlay_set_script(Ctl *ctl, char **arguments)
-{
-        return set_text(ctl, arguments, l4h_overlay_set_script);
-}
-
-int verb_overlay_get_script(Ctl *ctl, char **arguments)
-{
-        return get_text(ctl, arguments, l4h_overlay_get_script);
 }
