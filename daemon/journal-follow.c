@@ -15,11 +15,12 @@ struct JournalFollower {
         bool only_printed;
         sd_journal *journal;
         JournalListener listener;
-        JournalEnded ended;  /* NULL while there is no end in sight */
-        guint turn;          /* source of the loop, 0: none */
-        bool must_reopen;    /* once it has read to its end: there are other files */
-        bool stands_at_line; /* that was not told yet */
-        bool is_gap;         /* before the next line */
+        JournalEnded ended;   /* NULL while there is no end in sight */
+        guint turn;           /* source of the loop, 0: none */
+        bool must_reopen;     /* once it has read to its end: there are other files */
+        bool is_trying_again; /* after an error */
+        bool stands_at_line;  /* that was not told yet */
+        bool is_gap;          /* before the next line */
         /* Everything up to this entry has been told, also when it is somebody else's; NULL: none. */
         char *position;
         char *tail; /* the journal's last entry when this turn began: the position when its end is reached */
@@ -51,12 +52,6 @@ static char *watch_find_tail(void)
         return cursor;
 }
 
-static bool watch_has(const char *cursor)
-{
-        return sd_journal_seek_cursor(watch.journal, cursor) >= 0 && sd_journal_next(watch.journal) > 0 &&
-               sd_journal_test_cursor(watch.journal, cursor) > 0;
-}
-
 static void watch_look(void)
 {
         int r = sd_journal_process(watch.journal);
@@ -72,6 +67,21 @@ static void watch_look(void)
                 f->tail = f->must_reopen ? NULL : g_strdup(tail);
                 take_up(f);
         }
+}
+
+static bool watch_finds(const char *cursor)
+{
+        return sd_journal_seek_cursor(watch.journal, cursor) >= 0 && sd_journal_next(watch.journal) > 0 &&
+               sd_journal_test_cursor(watch.journal, cursor) > 0;
+}
+
+/* Whether the journal has this entry still. It may be in a file that the watch was not told of yet. */
+static bool watch_has(const char *cursor)
+{
+        if (watch_finds(cursor))
+                return true;
+        watch_look();
+        return watch_finds(cursor);
 }
 
 static gboolean on_change(gint fd, GIOCondition condition, gpointer userdata)
@@ -142,7 +152,7 @@ void journal_follower_free(JournalFollower *f)
 }
 
 /* Returns: 1 when there is more to read. */
-static int read_turn(JournalFollower *f)
+static int read_turn(JournalFollower *f, GPtrArray *lines)
 {
         size_t size = 0;
 
@@ -157,12 +167,31 @@ static int read_turn(JournalFollower *f)
                 if (!line)
                         continue;
                 size += g_bytes_get_size(line->text);
+                g_ptr_array_add(lines, line);
+        }
+        return 1;
+}
+
+/* Old files are deleted first: while what was read before is there, nothing behind it is gone. Else
+ * sd-journal may have passed over a file in silence. */
+static bool is_complete(const JournalFollower *f, const GPtrArray *lines)
+{
+        const char *first = lines->len ? ((JournalLine *)lines->pdata[0])->cursor : NULL;
+        const char *anchor = f->is_gap ? first : f->position;
+
+        return !anchor || watch_has(anchor);
+}
+
+static void tell(JournalFollower *f, GPtrArray *lines)
+{
+        for (guint n = 0; n < lines->len; n++) {
+                JournalLine *line = g_steal_pointer(&lines->pdata[n]);
+
                 g_free(f->position);
                 f->position = g_strdup(line->cursor);
                 f->listener.line(line, f->is_gap, f->listener.userdata);
                 f->is_gap = false;
         }
-        return 1;
 }
 
 /* Opens the journal as it is now, behind the position. */
@@ -187,19 +216,38 @@ static int reopen(JournalFollower *f)
         return 1;
 }
 
+static int take_turn(JournalFollower *f)
+{
+        g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func((GDestroyNotify)journal_line_free);
+        g_autofree char *tail = g_steal_pointer(&f->tail); /* another may come while this looks */
+        int r = read_turn(f, lines);
+        bool is_good = r >= 0 && is_complete(f, lines);
+
+        if (is_good) {
+                tell(f, lines);
+                f->is_trying_again = false;
+        }
+        if (is_good && r == 0 && !f->must_reopen && tail) {
+                g_free(f->position);
+                f->position = g_steal_pointer(&tail);
+        } else if (is_good && r == 1 && !f->must_reopen && !f->tail)
+                f->tail = g_steal_pointer(&tail);
+        if ((is_good && r == 1) || (is_good && !f->must_reopen))
+                return r;
+        /* A file that was deleted while it was read may be what is wrong. */
+        if (r < 0 && f->is_trying_again)
+                return r;
+        f->is_trying_again = r < 0;
+        return reopen(f);
+}
+
 static gboolean on_turn(gpointer userdata)
 {
         JournalFollower *f = userdata;
-        int r = read_turn(f);
+        int r = take_turn(f);
 
-        if (r == 0 && f->must_reopen)
-                r = reopen(f);
         if (r <= 0)
                 f->turn = 0;
-        if (r == 0 && f->tail) {
-                g_free(f->position);
-                f->position = g_steal_pointer(&f->tail);
-        }
         if (r < 0) {
                 g_warning("Cannot read the journal's lines of %s: %s", f->which->units[0], g_strerror(-r));
                 g_clear_pointer(&f->journal, sd_journal_close);

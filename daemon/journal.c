@@ -235,6 +235,17 @@ static int read_on(sd_journal *journal, const JournalLines *which, const Journal
         }
 }
 
+/* Old files are deleted first: while the first line is there, nothing behind it is gone. Else sd-journal may
+ * have passed over a file in silence. */
+static bool is_complete(sd_journal *journal, const JournalRange *range, const JournalRead *read)
+{
+        const char *first = read->lines->len ? ((JournalLine *)read->lines->pdata[0])->cursor : "";
+        const char *anchor = *range->cursor && !read->is_gap ? range->cursor : first;
+
+        return !*anchor || (sd_journal_seek_cursor(journal, anchor) >= 0 && sd_journal_next(journal) > 0 &&
+                                   sd_journal_test_cursor(journal, anchor) > 0);
+}
+
 int journal_read(const JournalLines *which, const JournalRange *range, bool or_next, unsigned max,
         size_t size, JournalRead *ret)
 {
@@ -255,6 +266,8 @@ int journal_read(const JournalLines *which, const JournalRange *range, bool or_n
                         r = read_on(journal, which, range, (Place)r, max, size, &read);
         } else if (r >= 0)
                 r = 0;
+        if (r >= 0 && !is_complete(journal, range, &read))
+                r = -EAGAIN;
         if (r < 0)
                 return r;
         /* Where nothing was looked at, what comes next comes behind what there was. */

@@ -51,7 +51,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(JournalRead, journal_read_clear)
 
 /* Reads at most `max` lines, and no more when they are `size` bytes with their cursors. `or_next`: when the
  * cursor's line is gone, reads on at the first line behind it that is there.
- * Returns: 0; -ESTALE when none of these lines has this cursor (any more), or another negative errno. */
+ * Returns: 0; -ESTALE when none of these lines has this cursor (any more); -EAGAIN when lines were deleted
+ * while they were read; or another negative errno. */
 int journal_read(const JournalLines *which, const JournalRange *range, bool or_next, unsigned max,
         size_t size, JournalRead *ret);
 /* Whether one of these lines has this cursor. */

@@ -8,6 +8,7 @@
 
 #define KEPT_TYPE             "a(tuay)"
 #define KEPT_PREFIX           "kept:"
+#define TRIES                 5
 #define READ_AT_ONCE          4
 #define READ_AT_ONCE_PER_USER 2
 
@@ -120,6 +121,16 @@ static bool is_rotated(const Log *log)
         return log->first && *log->first && !journal_has(log->which, log->first);
 }
 
+static int read_journal(LogReading *x)
+{
+        int r = -EAGAIN;
+
+        /* A file that was deleted while it was read may be what is wrong. */
+        for (unsigned n = 0; n < TRIES && r < 0 && r != -ESTALE; n++)
+                r = journal_read(x->log->which, &x->range, x->or_next, x->max, x->size, &x->read);
+        return r;
+}
+
 static void run_reading(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
         LogReading *x = data;
@@ -130,7 +141,7 @@ static void run_reading(GTask *task, gpointer source, gpointer data, GCancellabl
         else if (is_kept || (!*x->cursor && is_rotated(x->log)))
                 x->result = read_kept(x);
         else
-                x->result = journal_read(x->log->which, &x->range, x->or_next, x->max, x->size, &x->read);
+                x->result = read_journal(x);
         g_task_return_boolean(task, TRUE);
 }
 

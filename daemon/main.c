@@ -4,6 +4,7 @@
 #include "gate.h"
 #include "host.h"
 #include "instance.h"
+#include "journal-guard.h"
 #include "loop.h"
 #include "message-sender.h"
 #include "objects.h"
@@ -174,6 +175,7 @@ int main(int argc, char *argv[])
         }
         umask(0077);
         (void)signal(SIGPIPE, SIG_IGN); /* readers of logs may be gone at any time */
+        journal_guard_install();
         program.loop = g_main_loop_new(NULL, FALSE);
         return program_run(&program);
 }

@@ -25,8 +25,8 @@ static int job_report(const Ctl *ctl, const l4h_job *job)
         _cleanup_free_ char *text = format_text(message);
         fprintf(is_good ? stdout : stderr, "Job %" PRIu64 " (%s) %s%s%s\n", l4h_job_get_id(job), what,
                 l4h_job_get_state(job), *text ? ": " : ".", text);
-        if (!is_good && !strstr(message, l4h_job_get_unit(job))) /* "" is in every string */
-                fprintf(stderr, "What it printed: journalctl -u %s\n", l4h_job_get_unit(job));
+        if (!is_good && *l4h_job_get_unit(job))
+                fprintf(stderr, "What it printed: l4d2ctl job log %" PRIu64 "\n", l4h_job_get_id(job));
         return is_good ? EXIT_DONE : EXIT_FAILED;
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """OpenLog: a log as a pipe, in both forms, with all options; followed over whatever happens to it; and by a thousand at once."""
+import contextlib
 import json
 import os
 import pathlib
@@ -8,10 +9,10 @@ import time
 
 import pytest
 from builds import go_on, held  # noqa: F401
-from conftest import ERROR, IFACE, BusError, Client, daemon_pid, path_of, run, start_again, text, wait_for
+from conftest import CHALLENGE, ERROR, IFACE, BusError, Client, daemon_pid, path_of, polkit_rule, run, start_again, text, wait_for
 from servers import host_conf, merged, open_files
 from test_job_log import read_all, wait_kept
-from test_log import printed, printing, read_whole_log  # noqa: F401
+from test_log import printed, printing, read_log, read_whole_log  # noqa: F401
 from test_recovery import kill_daemon
 
 # Prints what the files say_* have, one after another, and then the next.
@@ -126,6 +127,42 @@ def test_options_that_are_wrong_are_refused_by_name(root, instance):
     assert Pipe(root, path_of("instance", "plain")).read() == b"", "nothing was printed yet"
 
 
+READS_MINE = """polkit.addRule(function(action, subject) {
+    if (action.id == "org.left4me.host1.read-logs" && action.lookup("instance") == "mine" && subject.user == "sam")
+        return polkit.Result.YES;
+});"""
+
+
+def test_who_may_open_one_log_gets_nothing_of_others(root, sam, saying, overlay):
+    mine, other = saying("mine"), saying("other")
+    other(b"secret")
+    wait_for(lambda: b"secret" in printed(read_whole_log(root, "other")), what="the secret")
+    job = root.get("overlay", "mine")["LastJob"]
+    foreign = [line[3] for line in read_whole_log(root, "other")]
+    with polkit_rule(READS_MINE):
+        pipe = wait_for(lambda: follow(sam, "mine", Format="'json'"), what="the rule")
+        for cursor in foreign:
+            with pytest.raises(BusError) as refusal:
+                follow(sam, "mine", Cursor=text(cursor))
+            assert refusal.value.short == "CursorGone"
+        for path in (path_of("instance", "other"), root.get("overlay", "other")["LastJob"], job):
+            with pytest.raises(BusError) as refusal:
+                Pipe(sam, path)
+            assert refusal.value.name == CHALLENGE
+        for lines in range(0, 9):
+            assert b"secret" not in Pipe(sam, path_of("instance", "mine"), Lines=f"uint32 {lines}").read()
+        other(b"secret again")
+        mine(b"the last")
+        assert b"secret" not in pipe.read(b'"the last"')
+        # Whatever a process sends to journald, it is of its own unit.
+        run("systemd-run", "--wait", "--unit=forger", "bash", "-c",
+            "logger --journald <<<$'MESSAGE=forged\\nUNIT=left4me-server@mine.service\\n_SYSTEMD_UNIT=left4me-server@mine.service'")
+        run("journalctl", "--sync")
+        assert "forged" in run("journalctl", "-u", "forger", "--output=cat").stdout
+        mine(b"really the last")
+        assert b"forged" not in pipe.read(b'"really the last"')
+
+
 # Following
 
 def test_followers_hear_at_once_and_over_everything(root, saying):
@@ -149,10 +186,10 @@ def test_followers_hear_at_once_and_over_everything(root, saying):
     assert tail.read(b"four\n") == b"four\n"
     for _ in range(3):
         say(b"and on")
+        assert tail.read(b"and on\n") == b"and on\n"
         run("journalctl", "--rotate", "--vacuum-size=1")
     say(b"five")
-    last = tail.read(b"five\n")
-    assert last == b"and on\n" * 3 + b"five\n"
+    assert tail.read(b"five\n") == b"five\n"
     words = [bytes_of(o) for o in objects(whole.read(b'"five"')) if "MESSAGE" in o]
     assert [w for w in words if w in (b"one", b"caf\xe9", b"two", b"three", b"four", b"and on", b"five")] == [
         b"one", b"caf\xe9", b"two", b"three", b"four", b"and on", b"and on", b"and on", b"five"]
@@ -221,6 +258,34 @@ def test_what_the_journal_let_go_of_is_told_as_missing(root, saying):
     assert (gap["MISSED_AFTER"], gap["MISSED_BEFORE"]) == (before["__REALTIME_TIMESTAMP"], behind["__REALTIME_TIMESTAMP"])
     assert [bytes_of(o) for o in found[gaps[0] + 1:]] == [b"after"]
     assert plain.read(b"after\n").endswith(b"\nafter\n")
+
+
+def test_a_journal_that_is_deleted_while_it_is_read(root, ada, saying):
+    """Again and again, while much is printed: nobody ends, and whatever is missing is told."""
+    say = saying("talk")
+    reader = Client("otto")
+    pipes, _ = open_many(reader, "talk", 3, "'Follow': <true>, 'Lines': <uint32 0>, 'Format': <'json'>")
+    stalled, pid = follow(ada, "talk", Lines="uint32 0", Format="'json'"), daemon_pid()
+    reader.send(do="pipes", pipes=pipes, seconds=60, until='"the end"')
+    for part in range(6):
+        say(*[b"%d" % n for n in range(part * 3000, part * 3000 + 3000)])
+        run("journalctl", "--rotate", "--vacuum-size=1")
+        with contextlib.suppress(BusError):
+            read_log(root, "talk")
+    say(b"the end")
+    texts = [pipe["read"] for pipe in reader.answer()["pipes"]]
+    texts.append(stalled.read(b'"the end"').decode())
+    assert daemon_pid() == pid
+    for found in texts:
+        before, is_gap = -1, False
+        for line in objects(found):
+            if "MISSED_AFTER" in line:
+                is_gap = True
+            elif line["MESSAGE"].isdigit():
+                number = int(line["MESSAGE"])
+                assert number == before + 1 or (is_gap and number > before), (before, number)
+                before, is_gap = number, False
+        assert objects(found)[-1]["MESSAGE"] == "the end"
 
 
 # Many
@@ -316,3 +381,30 @@ def test_a_flood_in_a_log_that_is_followed_holds_up_nobody(root, ada, saying, fi
     for pipe in stopped:
         pipe.close()
     reader.close()
+
+
+def test_who_reads_much_leaves_others_served(root, ada, saying, figure):
+    """Hundreds of answers of a thousand lines, and hundreds of pipes that are opened and left, for one user at once."""
+    say = saying("talk")
+    say(*[b"line %d" % n for n in range(5000)])
+    wait_for(lambda: b"line 4999" in printed(read_whole_log(root, "talk")), 30, "the lines")
+    reading, opening = Client("otto"), Client("otto")
+    question = reading.question(path_of("instance", "talk"), IFACE + ".Instance", "ReadLog", "('', uint32 0)")
+    reading.send(**{**question, "do": "burst", "count": 200, "window": 30})
+    question = opening.question(path_of("instance", "talk"), IFACE + ".Instance", "OpenLog", "({'Follow': <true>},)")
+    opening.send(**{**question, "do": "burst", "count": 300, "window": 30})
+    waits, answered = [], set()
+    while len(answered) < 2:
+        asked = time.monotonic()
+        read_log(ada, "talk", most=10)
+        Pipe(ada, path_of("instance", "talk"), Lines="uint32 10").close()
+        waits.append(time.monotonic() - asked)
+        answered.update(select.select([reading.process.stdout, opening.process.stdout], [], [], 0)[0])
+    figure(f"a ReadLog and an OpenLog beside 500 of another user: {len(waits)} took {max(waits):.2f} s at most")
+    assert reading.answer()["counts"] == {"": 200}
+    counts = opening.answer()["counts"]
+    assert counts == {"": 256, ERROR + "LimitReached": 44}, counts
+    assert max(waits) < 5
+    for client in (reading, opening):
+        client.process.kill()
+    wait_for(lambda: open_files(daemon_pid()) < 200, what="the end of all pipes")

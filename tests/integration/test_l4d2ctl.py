@@ -107,7 +107,7 @@ def test_overlay_import(root, tmp_path):
 def test_a_build_that_fails_ends_the_tool_with_its_reason(arena):
     ctl("overlay", "set-script", "ctlmaps", "-", input="exit 7\n")
     said = refused("overlay", "build", "ctlmaps")
-    assert "status 7" in said and "journalctl" in said
+    assert "status 7" in said and "l4d2ctl job log" in said
 
 
 def test_refusals_name_the_object(arena):
