@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2154,SC2034
 #
-# Every test, on a host made from nothing: unit tests, the demo and tests/integration inside the host,
+# Every test, on a host made from nothing: unit tests, the fuzz corpora, the demo and tests/integration inside the host,
 # then tests/outer on this machine, which reboot and crash the host. A skipped test is a failed one.
 # Then, on a machine in emulation, which is slow, those that need a kernel of their own and power to be
 # cut: tests/integration/vm and tests/outer/vm. With --vm those alone.
@@ -22,17 +22,19 @@ check_count() {
     check_failed=$((check_failed + $3))
 }
 
-# The unit tests speak TAP. One that dies, or says less than it planned, has failed once more.
+# The unit tests and the fuzz targets, which replay their corpora, speak TAP. One that dies, or says less than it planned, has
+# failed once more.
 check_unit() {
-    local program output status passed failed planned
-    for program in "$build"/tests/unit/test-*; do
+    local program directory output status passed failed planned
+    for program in "$build"/tests/{unit/test,fuzz/fuzz}-*; do
         [[ -f $program && -x $program ]] || continue
+        directory=tests/$(basename "${program%/*}")
         program=${program##*/}
         output=$host/$program.log
         status=0
-        machine_enter env -C /usr/src/left4me G_TEST_SRCDIR=/usr/src/left4me/tests/unit \
-            G_TEST_BUILDDIR=/usr/src/left4me-build/tests/unit \
-            timeout "$unit_time_limit" "/usr/src/left4me-build/tests/unit/$program" --tap \
+        machine_enter env -C /usr/src/left4me G_TEST_SRCDIR="/usr/src/left4me/$directory" \
+            G_TEST_BUILDDIR="/usr/src/left4me-build/$directory" \
+            timeout "$unit_time_limit" "/usr/src/left4me-build/$directory/$program" --tap \
             >"$output" 2>&1 </dev/null || status=$?
         passed=$(grep -E '^ok ' "$output" | grep -vcE '# (SKIP|TODO)' || true)
         planned=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$output" | head -n 1)
