@@ -16,7 +16,12 @@ static inline void freep(void *p)
         free(*(void **)p);
 }
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum {
+        EXIT_DONE = 0,
+        EXIT_FAILED = 1,
+        EXIT_USAGE = 2,
+        EXIT_LEFT = 3, /* a job goes on, as the person wanted */
+};
 
 typedef enum JsonForm { JSON_OFF, JSON_SHORT, JSON_PRETTY } JsonForm;
 
@@ -228,6 +233,8 @@ int call_persistently(l4h_host *host, const char *name, int (*call)(l4h_host *ho
 
 /* "build maps", to be freed. */
 char *job_describe(const l4h_job *job);
+/* Says that a job goes on. */
+void job_left(uint64_t id);
 /* Waits for a job and says how it ended. Returns: an exit code. */
 int job_wait(Ctl *ctl, uint64_t id);
 /* The same for a job that was queued just now; with --no-wait prints its number. */
@@ -239,6 +246,12 @@ int job_outcome(Ctl *ctl, uint64_t id);
 int log_run(Ctl *ctl, const char *instance, uint64_t job);
 /* Prints the last lines below what stands there, or why not. */
 void log_print_last(Ctl *ctl, const char *instance, uint32_t lines);
+
+/* ---- job-wait.c ---- */
+
+/* Waits for a job, showing how far it is. Returns: EXIT_DONE and the job as it ended, EXIT_LEFT when the
+ * person does not wait for it, or EXIT_FAILED after a sentence. */
+int job_follow(Ctl *ctl, uint64_t id, l4h_job **ret);
 
 /* ---- shutdown.c ---- */
 

@@ -7,6 +7,12 @@
 #define TRIES    20
 #define PAUSE_US 250000
 
+/* What failed is told before what was left running. */
+static int worse(int a, int b)
+{
+        return a == EXIT_DONE || (a == EXIT_LEFT && b != EXIT_DONE) ? b : a;
+}
+
 int each_name(Ctl *ctl, char **names, int (*call)(l4h_host *host, const char *name))
 {
         int status = EXIT_DONE;
@@ -21,6 +27,7 @@ int each_job(Ctl *ctl, char **names, int (*call)(l4h_host *host, const char *nam
         size_t n = 0;
         while (names[n])
                 n++;
+        bool was_left = false;                                         /* one, and those after it with it */
         _cleanup_free_ uint64_t *jobs = must(calloc(n, sizeof *jobs)); /* 0: could not be queued */
 
         int status = EXIT_DONE;
@@ -28,8 +35,13 @@ int each_job(Ctl *ctl, char **names, int (*call)(l4h_host *host, const char *nam
                 if (call(ctl->host, names[i], &jobs[i]) < 0)
                         status = ctl_fail(ctl);
         for (size_t i = 0; i < n; i++)
-                if (jobs[i] != 0 && job_outcome(ctl, jobs[i]) != EXIT_DONE)
-                        status = EXIT_FAILED;
+                if (jobs[i] != 0 && was_left)
+                        job_left(jobs[i]);
+                else if (jobs[i] != 0) {
+                        int outcome = job_outcome(ctl, jobs[i]);
+                        was_left = outcome == EXIT_LEFT;
+                        status = worse(status, outcome);
+                }
         return status;
 }
 
@@ -49,8 +61,8 @@ int each_id(Ctl *ctl, char **ids, int (*run)(Ctl *ctl, uint64_t id))
         if (status != EXIT_DONE)
                 return status;
         for (; *ids; ids++)
-                if (number_parse(*ids, UINT64_MAX, &id, NULL) && run(ctl, id) != EXIT_DONE)
-                        status = EXIT_FAILED;
+                if (number_parse(*ids, UINT64_MAX, &id, NULL))
+                        status = worse(status, run(ctl, id));
         return status;
 }
 

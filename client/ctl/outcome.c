@@ -30,12 +30,20 @@ static int job_report(const Ctl *ctl, const l4h_job *job)
         return is_good ? EXIT_DONE : EXIT_FAILED;
 }
 
+void job_left(uint64_t id)
+{
+        printf("Job %" PRIu64 " goes on; 'l4d2ctl job wait %" PRIu64 "' waits for it.\n", id, id);
+}
+
 int job_wait(Ctl *ctl, uint64_t id)
 {
         l4h_job *job;
-        if (l4h_job_wait(ctl->host, id, &job) < 0)
-                return ctl_fail(ctl);
-        int status = job_report(ctl, job);
+        int status = job_follow(ctl, id, &job);
+        if (status == EXIT_LEFT)
+                job_left(id);
+        if (status != EXIT_DONE)
+                return status;
+        status = job_report(ctl, job);
         l4h_job_unref(job);
         return status;
 }
