@@ -23,7 +23,9 @@ struct JournalFollower {
         bool is_gap;          /* before the next line */
         /* Everything up to this entry has been told, also when it is somebody else's; NULL: none. */
         char *position;
-        char *tail; /* the journal's last entry when this turn began: the position when its end is reached */
+        /* The journal's last entry when this turn was due: the position when the turn finds nothing. A line
+         * that it finds may be behind that. */
+        char *tail;
 };
 
 /* The watch; it stands while there are followers. */
@@ -227,11 +229,10 @@ static int take_turn(JournalFollower *f)
                 tell(f, lines);
                 f->is_trying_again = false;
         }
-        if (is_good && r == 0 && !f->must_reopen && tail) {
+        if (is_good && r == 0 && lines->len == 0 && !f->must_reopen && tail) {
                 g_free(f->position);
                 f->position = g_steal_pointer(&tail);
-        } else if (is_good && r == 1 && !f->must_reopen && !f->tail)
-                f->tail = g_steal_pointer(&tail);
+        }
         if ((is_good && r == 1) || (is_good && !f->must_reopen))
                 return r;
         /* A file that was deleted while it was read may be what is wrong. */
