@@ -66,10 +66,24 @@ enum {
 
 #define ANY 1000000
 
+/* What an argument is, for completion. */
+typedef enum Words {
+        WORDS_NONE,
+        WORDS_INSTANCES,
+        WORDS_OVERLAYS,
+        WORDS_JOBS,
+        WORDS_OBJECTS,
+        WORDS_GENERATIONS, /* of the overlay before */
+        WORDS_INSTANCE_KEYS,
+        WORDS_OVERLAY_KEYS,
+        WORDS_FILES,
+} Words;
+
 typedef struct Verb {
         const char *name;                       /* one word, or two: "overlay build" */
         const char *arguments;                  /* as the usage line has them */
         int min, max;                           /* how many there are */
+        Words first, others;                    /* what they are */
         unsigned options;                       /* OPTION_* that it knows */
         bool may_ask;                           /* for a password: it changes something or shows secrets */
         bool is_paged;                          /* what it prints may be long */
@@ -84,7 +98,23 @@ extern const Verb *const verbs[]; /* up to NULL */
 /* Takes the words of the verb off `*arguments`. Returns: the verb, or NULL after a sentence. */
 const Verb *verb_find(char ***arguments);
 
+/* The same without a sentence. */
+const Verb *verb_match_words(char ***arguments);
+
+/* ---- complete.c ---- */
+
+/* Prints what the last of `words` can become. Returns: an exit code. */
+int complete(char **words);
+
 /* ---- options.c, help.c ---- */
+
+/* For completion: whether the word is an option whose argument is the next word; whether it names a host. */
+bool option_takes_next(const char *word);
+bool option_is_host(const char *word);
+/* Prints `prefix` with each of the words that an option can have. */
+void option_values_print(const char *word, const char *prefix);
+/* Prints the options that `word` can become. `verb` may be NULL. */
+void options_complete(const Verb *verb, const char *word);
 
 /* Reads the options. Returns: -1 to go on, with `*ret_arguments` what is left, or an exit code. */
 int options_read(Ctl *ctl, int argc, char **argv, char ***ret_arguments);

@@ -57,6 +57,8 @@ int main(int argc, char **argv)
         (void)setvbuf(stdout, NULL, _IOLBF, 0); /* in order with standard error, and at once */
         terminal_look();
         Ctl ctl = {.has_legend = true, .has_pager = true, .waits = true, .may_ask = true};
+        if (argc > 1 && strcmp(argv[1], "__complete") == 0)
+                return complete(argv + 2);
         char **arguments;
         int status = options_read(&ctl, argc, argv, &arguments);
         if (status >= 0)

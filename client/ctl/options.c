@@ -172,3 +172,55 @@ void options_help(unsigned mask)
                 printf("  %-32s %s\n", name, rows[i].help);
         }
 }
+
+/* ---- Completion ---- */
+
+/* Returns: the row of an option as it was typed, or -1. */
+static int option_find(const char *word)
+{
+        size_t n = strcspn(word, "=");
+        for (int i = 0; i < N_OPTIONS; i++) {
+                bool is_short = rows[i].letter && word[1] == rows[i].letter && word[2] == '\0';
+                bool is_long = n > 2 && strncmp(word, "--", 2) == 0 && strlen(rows[i].name) == n - 2 &&
+                               strncmp(rows[i].name, word + 2, n - 2) == 0;
+                if (is_short || is_long)
+                        return i;
+        }
+        return -1;
+}
+
+bool option_takes_next(const char *word)
+{
+        int i = option_find(word);
+        return i >= 0 && rows[i].argument && !strchr(word, '=');
+}
+
+bool option_is_host(const char *word)
+{
+        int i = option_find(word);
+        return i == HOST || i == MACHINE;
+}
+
+void option_values_print(const char *word, const char *prefix)
+{
+        int i = option_find(word);
+        if (i < 0 || !rows[i].argument || !strchr(rows[i].argument, '|'))
+                return; /* not words but anything */
+        _cleanup_free_ char *copy = format("%s", rows[i].argument);
+        char *state = NULL;
+        for (char *value = strtok_r(copy, "|", &state); value; value = strtok_r(NULL, "|", &state))
+                printf("%s%s\n", prefix, value);
+}
+
+void options_complete(const Verb *verb, const char *word)
+{
+        const char *equals = strchr(word, '=');
+        if (equals) {
+                _cleanup_free_ char *prefix = format("%.*s", (int)(equals - word + 1), word);
+                option_values_print(word, prefix);
+                return;
+        }
+        for (int i = 0; i < N_OPTIONS; i++)
+                if (!rows[i].verbs || !verb || rows[i].verbs & verb->options)
+                        printf("--%s%s\n", rows[i].name, rows[i].argument ? "=" : "");
+}

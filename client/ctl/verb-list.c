@@ -4,16 +4,16 @@
 
 extern const Verb verb_install, verb_list, verb_status, verb_create, verb_initialize, verb_configure,
         verb_set_config, verb_get_config, verb_start, verb_stop, verb_restart, verb_logs, verb_mount,
-        verb_unmount, verb_reset, verb_delete, verb_can, verb_reload, verb_overlay_list, verb_overlay_show,
-        verb_overlay_create, verb_overlay_configure, verb_overlay_set_script, verb_overlay_get_script,
-        verb_overlay_edit, verb_overlay_build, verb_overlay_import, verb_overlay_revert, verb_overlay_wipe,
-        verb_overlay_wipe_cache, verb_overlay_delete, verb_job_list, verb_job_show, verb_job_wait,
-        verb_job_log, verb_job_cancel;
+        verb_unmount, verb_reset, verb_delete, verb_monitor, verb_can, verb_reload, verb_overlay_list,
+        verb_overlay_show, verb_overlay_create, verb_overlay_configure, verb_overlay_set_script,
+        verb_overlay_get_script, verb_overlay_edit, verb_overlay_build, verb_overlay_import,
+        verb_overlay_revert, verb_overlay_wipe, verb_overlay_wipe_cache, verb_overlay_delete, verb_job_list,
+        verb_job_show, verb_job_wait, verb_job_log, verb_job_cancel;
 
 const Verb *const verbs[] = {&verb_install, &verb_list, &verb_status, &verb_create, &verb_initialize,
         &verb_configure, &verb_set_config, &verb_get_config, &verb_start, &verb_stop, &verb_restart,
-        &verb_logs, &verb_mount, &verb_unmount, &verb_reset, &verb_delete, &verb_can, &verb_reload,
-        &verb_overlay_list, &verb_overlay_show, &verb_overlay_create, &verb_overlay_configure,
+        &verb_logs, &verb_mount, &verb_unmount, &verb_reset, &verb_delete, &verb_monitor, &verb_can,
+        &verb_reload, &verb_overlay_list, &verb_overlay_show, &verb_overlay_create, &verb_overlay_configure,
         &verb_overlay_set_script, &verb_overlay_get_script, &verb_overlay_edit, &verb_overlay_build,
         &verb_overlay_import, &verb_overlay_revert, &verb_overlay_wipe, &verb_overlay_wipe_cache,
         &verb_overlay_delete, &verb_job_list, &verb_job_show, &verb_job_wait, &verb_job_log, &verb_job_cancel,
@@ -48,10 +48,8 @@ static void verb_fail(char **arguments)
         (void)usage_fail("Unknown verb '%s'; see l4d2ctl --help.", arguments[0]);
 }
 
-const Verb *verb_find(char ***arguments)
+const Verb *verb_match_words(char ***arguments)
 {
-        if (!**arguments)
-                return &verb_list;
         for (const Verb *const *verb = verbs; *verb; verb++) {
                 int words = verb_match(*verb, *arguments);
                 if (words == 0)
@@ -59,6 +57,15 @@ const Verb *verb_find(char ***arguments)
                 *arguments += words;
                 return *verb;
         }
-        verb_fail(*arguments);
         return NULL;
+}
+
+const Verb *verb_find(char ***arguments)
+{
+        if (!**arguments)
+                return &verb_list;
+        const Verb *verb = verb_match_words(arguments);
+        if (!verb)
+                verb_fail(*arguments);
+        return verb;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Another machine's service, by ssh: a real sshd on this one's loopback, and a user who logs in as another."""
 import os
+import json
 import pathlib
 import pwd
 import subprocess
@@ -122,3 +123,24 @@ def test_a_container(game):
     refused = run("l4d2ctl", "-M", "nowhere", "list", check=False)
     assert refused.returncode == 1 and "nowhere" in refused.stderr
     assert run("l4d2ctl", "-M", "a", "-H", "b", "start", "x", check=False).returncode == 2
+
+
+def test_several_hosts_and_one_that_does_not_answer(sshd, game, root, instance):
+    instance("faraway")
+    here, gone = f"ada@127.0.0.1:{PORT}", "nobody.invalid"
+    done = run("l4d2ctl", "-H", gone, "-H", here, "-H", here, "list", user="sam", env=HOME, check=False)
+    lines = [line for line in done.stdout.splitlines() if "faraway" in line]
+    assert done.returncode == 1 and done.stdout.startswith("HOST ") and len(lines) == 2, done
+    assert all(line.startswith(here) for line in lines)
+    assert f"Cannot reach left4me-hostd on {gone}: " in done.stderr
+    done = run("l4d2ctl", "-H", here, "-H", gone, "status", "faraway", user="sam", env=HOME, check=False)
+    assert done.returncode == 1 and f"Host: {here}" in done.stdout and gone in done.stderr
+    done = run("l4d2ctl", "-H", here, "-H", here, "--json=short", "status", user="sam", env=HOME)
+    assert [host["Host"] for host in json.loads(done.stdout)] == [here, here]
+    front = subprocess.Popen(["setpriv", "--reuid", "sam", "--regid", str(pwd.getpwnam("sam").pw_gid), "--init-groups", "l4d2ctl",
+                              "-H", gone, "-H", here, "monitor", "--json=short"], env=HOME, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    changes = (json.loads(line) for line in front.stdout)
+    assert any(change["Host"] == here and change["Change"] == "ready" for change in changes)
+    front.terminate()
+    front.wait(10)

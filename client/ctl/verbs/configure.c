@@ -12,6 +12,8 @@ const Verb verb_configure = {
         .arguments = "NAME KEY=VALUE...",
         .min = 2,
         .max = ANY,
+        .first = WORDS_INSTANCES,
+        .others = WORDS_INSTANCE_KEYS,
         .may_ask = true,
         .help = "Change an instance",
         .details = "A running server has the change at its next restart.\n" INSTANCE_KEYS_HELP,

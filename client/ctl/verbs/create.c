@@ -12,6 +12,7 @@ const Verb verb_create = {
         .arguments = "NAME [KEY=VALUE...]",
         .min = 1,
         .max = ANY,
+        .others = WORDS_INSTANCE_KEYS,
         .may_ask = true,
         .help = "Make an instance",
         .details = INSTANCE_KEYS_HELP,

@@ -12,6 +12,7 @@ const Verb verb_get_config = {
         .arguments = "NAME",
         .min = 1,
         .max = 1,
+        .first = WORDS_INSTANCES,
         .may_ask = true,
         .help = "Print its server.cfg",
         .run = run,

@@ -51,6 +51,7 @@ const Verb verb_initialize = {
         .arguments = "NAME [KEY=VALUE...]",
         .min = 1,
         .max = ANY,
+        .others = WORDS_INSTANCE_KEYS,
         .options = OPTION_WAIT,
         .may_ask = true,
         .help = "Make an instance, build its overlays",

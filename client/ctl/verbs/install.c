@@ -34,6 +34,7 @@ const Verb verb_install = {
         .name = "install",
         .arguments = "[SCRIPT|-]",
         .max = 1,
+        .first = WORDS_FILES,
         .options = OPTION_WAIT,
         .may_ask = true,
         .help = "Install or update the game",

@@ -12,6 +12,8 @@ const Verb verb_job_wait = {
         .arguments = "ID...",
         .min = 1,
         .max = ANY,
+        .first = WORDS_JOBS,
+        .others = WORDS_JOBS,
         .help = "Wait for the end of jobs",
         .run = run,
 };

@@ -12,6 +12,7 @@ const Verb verb_logs = {
         .arguments = "NAME",
         .min = 1,
         .max = 1,
+        .first = WORDS_INSTANCES,
         .options = OPTION_LOG,
         .may_ask = true,
         .help = "Print what the server prints",

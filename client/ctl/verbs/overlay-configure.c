@@ -12,6 +12,8 @@ const Verb verb_overlay_configure = {
         .arguments = "NAME KEY=VALUE...",
         .min = 2,
         .max = ANY,
+        .first = WORDS_OVERLAYS,
+        .others = WORDS_OVERLAY_KEYS,
         .may_ask = true,
         .help = "Change an overlay",
         .details = OVERLAY_KEYS_HELP,

@@ -19,6 +19,7 @@ const Verb verb_overlay_create = {
         .arguments = "NAME [KEY=VALUE...]",
         .min = 1,
         .max = ANY,
+        .others = WORDS_OVERLAY_KEYS,
         .options = OPTION_KIND,
         .may_ask = true,
         .help = "Make an overlay",

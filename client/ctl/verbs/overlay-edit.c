@@ -124,6 +124,7 @@ const Verb verb_overlay_edit = {
         .arguments = "NAME",
         .min = 1,
         .max = 1,
+        .first = WORDS_OVERLAYS,
         .options = OPTION_BUILD | OPTION_WAIT,
         .may_ask = true,
         .help = "Edit its script",

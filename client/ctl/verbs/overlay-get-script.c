@@ -12,6 +12,7 @@ const Verb verb_overlay_get_script = {
         .arguments = "NAME",
         .min = 1,
         .max = 1,
+        .first = WORDS_OVERLAYS,
         .may_ask = true,
         .help = "Print its script",
         .run = run,
