@@ -8,6 +8,7 @@
 #include "log-stream.h"
 #include "overlay.h"
 #include "paths.h"
+#include "project-quota.h"
 #include "unknown.h"
 #include "util.h"
 
@@ -143,6 +144,7 @@ int host_new(LayersWay way, Host **ret_host, char **ret_message)
         else if (r >= 0)
                 r = layers_probe(host->state_fd, &way, ret_message);
         host->layers_way = way;
+        host->has_project_quota = r >= 0 && project_quota_try(host->state_fd);
         if (r >= 0)
                 r = load_rows(host, ret_message);
         if (r < 0)
@@ -243,6 +245,8 @@ char **host_features(Host *host)
 
         g_strv_builder_add(words, way);
         g_strv_builder_add(words, "idmapped-mounts");
+        if (host->has_project_quota)
+                g_strv_builder_add(words, "project-quota");
         if (host->filter == FILTER_WORKS)
                 g_strv_builder_add(words, "ip-filter");
         if (host->systemd && systemd1_version(host->systemd) >= 257)

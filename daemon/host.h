@@ -45,6 +45,7 @@ struct Host {
         gid_t server_gid;
         char *boot_id;
         LayersWay layers_way;
+        bool has_project_quota; /* see project-quota.h */
         FilterState filter;
         bool is_filter_test_begun;      /* its unit is ours, and its states count */
         GHashTable *instances;          /* name -> Instance */

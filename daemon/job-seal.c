@@ -133,7 +133,8 @@ static void on_seal_staged(Job *job, void *data)
 static void seal_begin(Job *job)
 {
         if (job_enter_phase(job, "seal"))
-                job_run_in_thread(job, stage_step, on_seal_staged, stage_new(job, "seal", STAGE_FILLED));
+                job_run_in_thread(
+                        job, stage_step, on_seal_staged, stage_new(job, "seal", STAGE_FILLED | STAGE_FINAL));
 }
 
 /* The unit that fills */

@@ -7,6 +7,7 @@
 #include "job-thread.h"
 #include "overlay.h"
 #include "paths.h"
+#include "project-quota.h"
 #include "staging.h"
 #include "util.h"
 
@@ -35,6 +36,9 @@ Stage *stage_new(Job *job, const char *suffix, unsigned parts)
         s->overlay = overlay->row->id;
         s->generation = job->row->generation;
         s->previous = overlay->row->generation;
+        s->has_quota = host->has_project_quota;
+        s->size_limit = overlay_size_limit(overlay);
+        s->file_limit = overlay_file_limit(overlay);
         s->server_uid = host->server_uid;
         s->server_gid = host->server_gid;
         s->user = parts & STAGE_WATCHER ? g_strdup(USER_WATCHER)
@@ -94,6 +98,17 @@ static int attach_generation(Stage *s, int job_fd, int overlay_fd, int userns_fd
         return attach(s, job_fd, fd, userns_fd, name, read_only);
 }
 
+static int lift_quota(const Stage *s, int overlay_fd)
+{
+        g_autofree char *name = g_strdup_printf("%" PRIu64, s->generation);
+        _cleanup_close_ int fd = beneath_open(overlay_fd, name, O_RDONLY | O_DIRECTORY, 0);
+
+        if (fd < 0)
+                return fd;
+        project_quota_lift(fd);
+        return 0;
+}
+
 static int attach_cache(Stage *s, int job_fd, int userns_fd)
 {
         g_autofree char *name = g_strdup_printf("%" PRIu64, s->overlay);
@@ -114,9 +129,13 @@ static int stage_parts(Stage *s, int job_fd, int overlay_fd, int userns_fd)
         if (s->parts & STAGE_NEXT)
                 r = next_fd = generation_dir_make(
                         overlay_fd, s->generation, s->server_uid, s->server_gid, &s->message);
+        if (next_fd >= 0 && s->has_quota)
+                r = project_quota_set(next_fd, s->size_limit, s->file_limit, &s->message);
         if (r >= 0)
                 r = attach_generation(
                         s, job_fd, overlay_fd, userns_fd, s->generation, "overlay", s->parts & STAGE_FILLED);
+        if (r >= 0 && s->parts & STAGE_FINAL)
+                r = lift_quota(s, overlay_fd);
         if (r >= 0 && s->parts & STAGE_CACHE)
                 r = attach_cache(s, job_fd, userns_fd);
         if (r >= 0 && s->parts & STAGE_PREVIOUS && s->previous)

@@ -13,6 +13,7 @@ typedef enum StagePart {
         STAGE_SCRIPT = 1 << 4,   /* /script, read-only */
         STAGE_NETWORK = 1 << 5,  /* `denied` */
         STAGE_WATCHER = 1 << 6,  /* for the watcher's user, and the cache read-only, too */
+        STAGE_FINAL = 1 << 7,    /* nothing more is written: the generation's quota is lifted */
 } StagePart;
 
 typedef struct Stage {
@@ -22,6 +23,8 @@ typedef struct Stage {
         uint64_t overlay, generation, previous; /* previous 0: none */
         uid_t server_uid;
         gid_t server_gid;
+        bool has_quota; /* the next generation gets one, of these limits */
+        uint64_t size_limit, file_limit;
         char *user;
         GArray *denied; /* AddressPrefix */
         SandboxBind binds[4];

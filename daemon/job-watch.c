@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job-watch.h"
+#include "beneath.h"
 #include "control-group.h"
 #include "disk-limit.h"
 #include "fault.h"
+#include "fd-message.h"
 #include "job-stage.h"
 #include "job-thread.h"
 #include "job-unit.h"
@@ -12,7 +14,6 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <string.h>
 #include <sys/socket.h>
 
 typedef struct Watch {
@@ -137,22 +138,40 @@ static void watch_run(Job *job, Watch *w, const Stage *s, int stdin_fd)
                 &handlers, w);
 }
 
+/* Returns: the watcher's end, in which lies a file without a name by which it sees how much space is free. */
+static int open_talk(const Host *host, Watch *w)
+{
+        _cleanup_close_ int file_fd = beneath_open(host->state_fd, DIR_OVERLAYS, O_TMPFILE | O_WRONLY, 0600);
+        _cleanup_close_ int stdin_fd = -EBADF;
+        int sockets[2], r;
+
+        if (file_fd < 0)
+                return file_fd;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+                return -errno;
+        w->talk_fd = sockets[0];
+        stdin_fd = sockets[1];
+        r = fd_message_send(w->talk_fd, &file_fd, 1);
+        return r < 0 ? r : steal_fd(&stdin_fd);
+}
+
 static void on_staged(Job *job, void *data)
 {
         g_autoptr(Stage) s = data;
         Watch *w = s->userdata;
-        int r = s->result < 0 ? s->result : output_new(&w->output), sockets[2];
+        _cleanup_close_ int stdin_fd = -EBADF;
+        int r = s->result < 0 ? s->result : output_new(&w->output);
 
-        if (r >= 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
-                r = -errno;
+        if (r >= 0)
+                r = stdin_fd = open_talk(job->host, w);
         if (r >= 0) {
-                w->talk_fd = sockets[0];
-                watch_run(job, w, s, sockets[1]);
-                close_fd(&sockets[1]);
+                watch_run(job, w, s, stdin_fd);
                 return;
         }
         if (!job_is_cancelled(job))
-                say(job, "sandbox-setup", g_strdup(s->message ?: g_strerror(-r)));
+                say(job, "sandbox-setup",
+                        s->message ? g_strdup(s->message)
+                                   : g_strdup_printf("Its watcher cannot be started: %s", g_strerror(-r)));
         tell_ready(job, w, false);
         watch_free(w);
 }
@@ -168,26 +187,6 @@ void job_watch_begin(Job *job, bool has_cache, JobWatchReady ready, void *data)
         job_run_in_thread(job, stage_step, on_staged, s);
 }
 
-static int send_files(int socket_fd, const int *fds, size_t size)
-{
-        char byte = 0;
-        struct iovec data = {&byte, sizeof(byte)};
-        union {
-                struct cmsghdr header;
-                char space[CMSG_SPACE(2 * sizeof(int))];
-        } control = {
-                .header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(size)}};
-        struct msghdr message = {
-                .msg_iov = &data,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = CMSG_SPACE(size),
-        };
-
-        memcpy(CMSG_DATA(&control.header), fds, size);
-        return sendmsg(socket_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
 void job_watch_hold(Job *job, const char *control_group)
 {
         Watch *w = job->watch ? job_unit_userdata(job->watch) : NULL;
@@ -200,7 +199,7 @@ void job_watch_hold(Job *job, const char *control_group)
         if (r >= 0)
                 r = events_fd = control_group_open(control_group, CONTROL_GROUP_EVENTS, O_RDONLY);
         if (r >= 0)
-                r = send_files(w->talk_fd, (int[]){freeze_fd, events_fd}, 2 * sizeof(int));
+                r = fd_message_send(w->talk_fd, (int[]){freeze_fd, events_fd}, 2);
         close_fd(&w->talk_fd);
         if (r < 0 && r != -ENOENT) /* it has ended */
                 g_warning("Job %s is not held still while what it takes of the disk is counted, so that a "

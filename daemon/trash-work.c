@@ -4,6 +4,7 @@
 #include "fault.h"
 #include "layers.h"
 #include "paths.h"
+#include "project-quota.h"
 #include "staging.h"
 #include "util.h"
 
@@ -139,6 +140,18 @@ static int find_generations(Trash *t)
         return r;
 }
 
+/* Of a generation that was never finished. */
+static void lift_quota(int parent_fd, const Tree *tree)
+{
+        _cleanup_close_ int fd = -EBADF;
+
+        if (!g_str_equal(tree->root, DIR_OVERLAYS))
+                return;
+        fd = beneath_open(parent_fd, tree->name, O_RDONLY | O_DIRECTORY, 0);
+        if (fd >= 0)
+                project_quota_lift(fd);
+}
+
 static int move_tree(Trash *t, const Tree *tree)
 {
         _cleanup_close_ int parent_fd = -EBADF, trash_fd = -EBADF;
@@ -153,6 +166,7 @@ static int move_tree(Trash *t, const Tree *tree)
         if (trash_fd < 0)
                 return fail(trash_fd, &t->message, "Cannot make a trash in " PATH_STATE "/%s: %s", tree->root,
                         g_strerror(-trash_fd));
+        lift_quota(parent_fd, tree);
         /* An earlier turn may have moved it already. */
         if (renameat2(parent_fd, tree->name, trash_fd, tree->name, RENAME_NOREPLACE) < 0 && errno != ENOENT)
                 return fail(-errno, &t->message, "Cannot move " PATH_STATE "/%s/%s to the trash: %s",

@@ -1,37 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hold.h"
+#include "daemon/fd-message.h"
 #include "daemon/util.h"
 
 #include <poll.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* What is still in the kernel then is in one long system call, after which it is held. */
 #define PATIENCE_MSEC 1000
 
 void hold_receive(Hold *h)
 {
-        char byte;
-        struct iovec data = {&byte, sizeof(byte)};
-        union {
-                struct cmsghdr header;
-                char space[CMSG_SPACE(sizeof(Hold))];
-        } control;
-        struct msghdr message = {
-                .msg_iov = &data,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
-        const struct cmsghdr *c;
+        int fds[2];
 
-        if (h->freeze_fd >= 0 ||
-                recvmsg(STDIN_FILENO, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != sizeof(byte))
-                return;
-        c = CMSG_FIRSTHDR(&message);
-        if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(Hold)))
-                memcpy(h, CMSG_DATA(c), sizeof(*h));
+        if (h->freeze_fd < 0 && fd_message_receive(STDIN_FILENO, fds, G_N_ELEMENTS(fds)) >= 0)
+                *h = (Hold){fds[0], fds[1]};
 }
 
 static void set_frozen(Hold *h, bool is_frozen)

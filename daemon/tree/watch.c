@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Looks every two seconds at how much space is free, and at how much the trees take: less often where to
  * count them takes more than a quarter of the time, as what fills them is held still meanwhile. */
+#include "daemon/fd-message.h"
 #include "daemon/util.h"
 #include "hold.h"
 #include "measure.h"
 #include "tree.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +19,7 @@
 
 typedef struct Watch {
         uint64_t keep_free;
+        int free_fd; /* whose filesystem has it */
         const TreeBound *bounds;
         size_t n_bounds;
         Hold hold;
@@ -37,7 +40,7 @@ static int check_free(Watch *w)
         uint64_t available;
 
         w->looked = g_get_monotonic_time();
-        if (statvfs(w->bounds[0].path, &fs) < 0) {
+        if (fstatvfs(w->free_fd, &fs) < 0) {
                 (void)fprintf(stderr, "%s: the free space cannot be told: %s\n", w->bounds[0].path,
                         g_strerror(errno));
                 return TREE_FAILED;
@@ -105,6 +108,10 @@ int tree_watch(uint64_t keep_free, const TreeBound *bounds, size_t n_bounds)
         bool is_last = false;
         sigset_t end;
 
+        /* What is free in a tree that has a quota is what that leaves. So the first message on the standard
+         * input has a file that lies beside it. */
+        if (fd_message_receive(STDIN_FILENO, &w.free_fd, 1) < 0)
+                w.free_fd = open(bounds[0].path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         (void)sigemptyset(&end);
         (void)sigaddset(&end, SIGTERM);
         (void)sigprocmask(SIG_BLOCK, &end, NULL);

@@ -65,6 +65,8 @@ TABLE = [
     ("link a program of the host", "os.link('/usr/bin/su', OWN + '/su')", "EXDEV", "EXDEV", "another mount"),
     ("make a file immutable", "(write(OWN + '/i'), fcntl.ioctl(os.open(OWN + '/i', 0), 0x40086602, b'\\x10' + bytes(7)))",
      "EPERM", "EPERM", "no CAP_LINUX_IMMUTABLE"),
+    ("leave its project's quota", "fcntl.ioctl(os.open(OWN, 0), 0x401c5820, struct.pack('IIIII8x', 0, 0, 0, 77, 0))", "EINVAL",
+     "EINVAL", "the kernel: PrivateUsers= has another user namespace"),
     ("write more than 20 GiB", "(write(OWN + '/big'), os.truncate(OWN + '/big', 21 << 30))", "EFBIG", None, "LimitFSIZE="),
     # Other rights
     ("become root", "os.setuid(0)", "EPERM", "EPERM", "no CAP_SETUID"),
