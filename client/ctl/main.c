@@ -52,27 +52,34 @@ static int verb_start_up(const Verb *verb, Ctl *ctl, char **arguments)
         return status;
 }
 
-int main(int argc, char **argv)
+static int command_run(Ctl *ctl, int argc, char **argv)
 {
-        (void)setvbuf(stdout, NULL, _IOLBF, 0); /* in order with standard error, and at once */
-        terminal_look();
-        Ctl ctl = {.has_legend = true, .has_pager = true, .waits = true, .may_ask = true};
-        if (argc > 1 && strcmp(argv[1], "__complete") == 0)
-                return complete(argv + 2);
         char **arguments;
-        int status = options_read(&ctl, argc, argv, &arguments);
+        int status = options_read(ctl, argc, argv, &arguments);
         if (status >= 0)
                 return status;
-        if (ctl.wants_help && !*arguments) {
+        if (ctl->wants_help && !*arguments) {
                 help_all();
                 return EXIT_DONE;
         }
         const Verb *verb = verb_find(&arguments);
         if (!verb)
                 return EXIT_USAGE;
-        if (ctl.wants_help) {
+        if (ctl->wants_help) {
                 help_verb(verb);
                 return EXIT_DONE;
         }
-        return verb_start_up(verb, &ctl, arguments);
+        return verb_start_up(verb, ctl, arguments);
+}
+
+int main(int argc, char **argv)
+{
+        (void)setvbuf(stdout, NULL, _IOLBF, 0); /* in order with standard error, and at once */
+        terminal_look();
+        if (argc > 1 && strcmp(argv[1], "__complete") == 0)
+                return complete(argv + 2);
+        Ctl ctl = {.has_legend = true, .has_pager = true, .waits = true, .may_ask = true};
+        int status = command_run(&ctl, argc, argv);
+        free(ctl.targets);
+        return status;
 }
