@@ -214,9 +214,10 @@ void table_print(const Table *table, const Ctl *ctl, const char *noun);
 extern const char *const instance_keys[], *const overlay_keys[]; /* up to NULL */
 /* What --help says of the keys. */
 #define INSTANCE_KEYS_HELP                                                                                   \
-        "Keys: Description, Port, Arguments (with blanks between), Overlays (with commas between).\n"
+        "Keys: Description, Port, Arguments (with blanks between), Overlays (with commas\n"                  \
+        "between).\n"
 #define OVERLAY_KEYS_HELP                                                                                    \
-        "Keys: Description, TimeLimit (30s, 20min, 2h), SizeLimit (500M, 20G), FileLimit, "                  \
+        "Keys: Description, TimeLimit (30s, 20min, 2h), SizeLimit (500M, 20G), FileLimit,\n"                 \
         "KeepGenerations.\n"
 /* Calls with NAME and the settings made of KEY=VALUE... Returns: an exit code. */
 int call_with_settings(Ctl *ctl, char **arguments, const char *const *keys,

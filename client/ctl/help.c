@@ -16,7 +16,8 @@ void help_all(void)
         }
         puts("\nOptions, beside those of a verb ('l4d2ctl VERB --help'):");
         options_help(0);
-        puts("\nExit status: 0 done, 1 failed, 2 called wrongly, 3 a job was left running. See l4d2ctl(1).");
+        puts("\nExit status: 0 done, 1 failed, 2 called wrongly, 3 a job was left running.\n"
+             "See l4d2ctl(1).");
 }
 
 void help_verb(const Verb *verb)

@@ -39,7 +39,7 @@ static const struct {
         [FOLLOW] = {"follow", NULL, 'f', OPTION_LOG, "go on with what comes"},
         [LINES] = {"lines", "N", 'n', OPTION_LOG, "the last so many lines only"},
         [OUTPUT] = {"output", "short|cat|json", 'o', OPTION_LOG, "with the time, as printed, or objects"},
-        [WAIT] = {"wait", NULL, 0, OPTION_WAIT, "wait for the end of the job (it does so anyway)"},
+        [WAIT] = {"wait", NULL, 0, OPTION_WAIT, "wait for the end of the job: the default"},
         [NO_WAIT] = {"no-wait", NULL, 0, OPTION_WAIT, "print the number of the job instead"},
         [JSON] = {"json", "short|pretty|off", 0, OPTION_JSON, "print JSON, with all there is"},
         [NO_ASK_PASSWORD] = {"no-ask-password", NULL, 0, 0, "never ask for a password"},

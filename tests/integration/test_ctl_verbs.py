@@ -17,12 +17,6 @@ def env(**more):
     return {"PATH": os.environ["PATH"], **more}
 
 
-@pytest.mark.parametrize("verb", ["list", "status", "create", "initialize", "install", "can", "overlay edit", "overlay import", "job wait"])
-def test_each_verb_has_help_in_one_screen(users, verb):
-    lines = ctl(*verb.split(), "--help").stdout.splitlines()
-    assert lines[0].startswith(f"Usage: l4d2ctl [OPTION...] {verb}") and 5 < len(lines) <= 24
-
-
 # ---- status ----
 
 def test_status_shows_layers_and_what_is_outdated(root, game, instance, overlay):

@@ -143,6 +143,7 @@ const Verb verb_can = {
         .options = OPTION_JSON,
         .is_paged = true,
         .help = "Show what you may do",
-        .details = "An OBJECT is host, instance/NAME, overlay/NAME or job/ID; without any, all are shown.\n",
+        .details = "An OBJECT is host, instance/NAME, overlay/NAME or job/ID; without any, all are\n"
+                   "shown.\n",
         .run = run,
 };

@@ -55,7 +55,7 @@ const Verb verb_initialize = {
         .options = OPTION_WAIT,
         .may_ask = true,
         .help = "Make an instance, build its overlays",
-        .details = "Builds those of its overlays, and the game, of which there is nothing yet. Nothing is\n"
-                   "mounted or started.\n" INSTANCE_KEYS_HELP,
+        .details = "Builds those of its overlays, and the game, of which there is nothing yet.\n"
+                   "Nothing is mounted or started.\n" INSTANCE_KEYS_HELP,
         .run = run,
 };

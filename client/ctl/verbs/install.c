@@ -38,7 +38,7 @@ const Verb verb_install = {
         .options = OPTION_WAIT,
         .may_ask = true,
         .help = "Install or update the game",
-        .details = "Makes the overlay game where there is none, gives it the script, and builds it. Without\n"
-                   "a script it is built with the one that it has. - is standard input.\n",
+        .details = "Makes the overlay game where there is none, gives it the script, and builds it.\n"
+                   "Without a script it is built with the one that it has. - is standard input.\n",
         .run = run,
 };

@@ -245,8 +245,7 @@ const Verb verb_monitor = {
         .arguments = "",
         .options = OPTION_JSON | OPTION_HOSTS,
         .help = "Print what happens",
-        .details =
-                "A line for whatever comes, changes or goes, until Ctrl-C. With --json an object for each,\n"
-                "first for all that is there, then one whose Change is ready.\n",
+        .details = "A line for whatever comes, changes or goes, until Ctrl-C. With --json an\n"
+                   "object for each, first for all that is there, then one whose Change is ready.\n",
         .run = run,
 };

@@ -17,6 +17,6 @@ const Verb verb_overlay_build = {
         .options = OPTION_WAIT,
         .may_ask = true,
         .help = "Build with the script",
-        .details = "When a build fails, or makes what is there already, the current generation stays.\n",
+        .details = "When a build fails, or makes what is there already, the current generation\nstays.\n",
         .run = run,
 };
