@@ -122,7 +122,9 @@ int options_read(Ctl *ctl, int argc, char **argv, char ***ret_arguments);
 int options_check(const Ctl *ctl, const Verb *verb);
 /* Prints a line for each option that all verbs know, or those of `mask`. */
 void options_help(unsigned mask);
-void help_all(void);
+/* Of all verbs, or those of a family. */
+void help_all(const char *family);
+bool is_family(const char *word);   /* "overlay", which is no verb alone */
 char *verb_usage(const Verb *verb); /* "overlay build NAME...", to be freed */
 void help_verb(const Verb *verb);
 

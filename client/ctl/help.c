@@ -7,10 +7,27 @@ char *verb_usage(const Verb *verb)
         return format("%s%s%s", verb->name, *verb->arguments ? " " : "", verb->arguments);
 }
 
-void help_all(void)
+/* Whether it is one of the verbs of two words that begin with this one. */
+static bool is_of_family(const Verb *verb, const char *family)
 {
-        puts("Usage: l4d2ctl [OPTION...] VERB\n");
+        size_t n = strlen(family);
+        return strncmp(verb->name, family, n) == 0 && verb->name[n] == ' ';
+}
+
+bool is_family(const char *word)
+{
+        for (const Verb *const *verb = verbs; *verb; verb++)
+                if (is_of_family(*verb, word))
+                        return true;
+        return false;
+}
+
+void help_all(const char *family)
+{
+        printf("Usage: l4d2ctl [OPTION...] %s%sVERB\n\n", family ? family : "", family ? " " : "");
         for (const Verb *const *verb = verbs; *verb; verb++) {
+                if (family && !is_of_family(*verb, family))
+                        continue;
                 _cleanup_free_ char *usage = verb_usage(*verb);
                 printf("  %-38s %s\n", usage, (*verb)->help);
         }

@@ -28,6 +28,15 @@ static json_object *number(uint64_t value)
         return must(json_object_new_uint64(value));
 }
 
+/* Without the digits that a double has and nobody meant. */
+static json_object *fraction(double value)
+{
+        static char form[] = "%.10g";
+        json_object *o = must(json_object_new_double(value));
+        json_object_set_serializer(o, json_object_double_to_json_string, form, NULL);
+        return o;
+}
+
 static json_object *boolean(bool value)
 {
         return must(json_object_new_boolean(value));
@@ -186,7 +195,7 @@ json_object *json_job(const l4h_job *job)
         json_add(o, HOST_MEMBER_Result, json_text(l4h_job_get_result(job)));
         json_add(o, HOST_MEMBER_Message, json_text(l4h_job_get_message(job)));
         json_add(o, HOST_MEMBER_ExitStatus, must(json_object_new_int(l4h_job_get_exit_status(job))));
-        json_add(o, HOST_MEMBER_Progress, must(json_object_new_double(l4h_job_get_progress(job))));
+        json_add(o, HOST_MEMBER_Progress, fraction(l4h_job_get_progress(job)));
         json_add(o, HOST_MEMBER_ProgressText, json_text(l4h_job_get_progress_text(job)));
         json_add(o, HOST_MEMBER_Requesters, requesters);
         json_add(o, HOST_MEMBER_QueuedAt, number(l4h_job_get_queued_at(job)));

@@ -58,8 +58,9 @@ static int command_run(Ctl *ctl, int argc, char **argv)
         int status = options_read(ctl, argc, argv, &arguments);
         if (status >= 0)
                 return status;
-        if (ctl->wants_help && !*arguments) {
-                help_all();
+        bool is_alone = !*arguments || (is_family(*arguments) && !arguments[1]);
+        if (ctl->wants_help && is_alone) {
+                help_all(*arguments);
                 return EXIT_DONE;
         }
         const Verb *verb = verb_find(&arguments);

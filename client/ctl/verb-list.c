@@ -33,19 +33,13 @@ static int verb_match(const Verb *verb, char **arguments)
 
 static void verb_fail(char **arguments)
 {
-        size_t n = strlen(arguments[0]);
-        for (const Verb *const *verb = verbs; *verb; verb++) {
-                if (strncmp((*verb)->name, arguments[0], n) != 0 || (*verb)->name[n] != ' ')
-                        continue;
-                if (arguments[1])
-                        (void)usage_fail(
-                                "Unknown verb '%s %s'; see l4d2ctl --help.", arguments[0], arguments[1]);
-                else
-                        (void)usage_fail(
-                                "'%s' needs a verb of its own, such as '%s'.", arguments[0], (*verb)->name);
-                return;
-        }
-        (void)usage_fail("Unknown verb '%s'; see l4d2ctl --help.", arguments[0]);
+        const char *family = arguments[0], *name = arguments[1];
+        if (!is_family(family))
+                (void)usage_fail("Unknown verb '%s'; see l4d2ctl --help.", family);
+        else if (name)
+                (void)usage_fail("Unknown verb '%s %s'; see l4d2ctl %s --help.", family, name, family);
+        else
+                (void)usage_fail("'%s' needs a verb of its own; see l4d2ctl %s --help.", family, family);
 }
 
 const Verb *verb_match_words(char ***arguments)

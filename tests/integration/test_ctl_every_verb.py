@@ -47,6 +47,13 @@ def test_the_table_has_every_verb():
     assert len(help_of_all.splitlines()) <= 60 and max(map(len, help_of_all.splitlines())) <= 80
 
 
+def test_help_of_a_family():
+    said = ctl("job", "--help").stdout
+    assert "  job cancel ID..." in said and "overlay" not in said
+    assert "job --help" in ctl("job").stderr and ctl("job").returncode == 2
+    assert ctl("job", "frob", "--help").returncode == 2
+
+
 @each_verb
 def test_who_may_not_is_told_why(verb):
     words, barrier = VERBS[verb]
