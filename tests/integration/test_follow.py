@@ -200,6 +200,15 @@ def test_followers_hear_at_once_and_over_everything(root, saying):
     assert tail.ended
 
 
+def test_a_log_with_nothing_in_it_yet_is_followed(root, instance):
+    instance("fresh")
+    pipes = [follow(root, "fresh", **more) for more in ({}, {"Lines": "uint32 0"}, {"Since": "uint64 1"})]
+    assert all(pipe.nothing_comes(0.2) for pipe in pipes)
+    root.instance("fresh", "Start")
+    found = [pipe.read(b"started: ") for pipe in pipes]
+    assert found[1].startswith(found[0][:20]) and found[2].startswith(found[0][:20]), "from the first line on"
+
+
 def test_a_follower_of_a_job_comes_to_its_end(root, held):
     job = held("maps", "seq 3000; echo the last")
     number = root.get_all(job)["Id"]

@@ -223,6 +223,7 @@ def test_the_last_64_kib_stay_when_the_journal_has_let_go(root, overlay):
         assert b"caf\xe9" in printed(after)
         for number in others:
             assert [line[:3] for line in read_all(root, number)] == [line[:3] for line in before[number]]
+        assert "this went wrong\n" in run("l4d2ctl", "job", "log", failed, "-f", "-n", "9", "-o", "cat").stdout, "a pipe has them"
         assert after == read_all(root, built, 700) and len(after) > 1000
         assert read(root, built, after[-1][3]) == ([], after[-1][3], True)
         assert refused(root, built, before[built][-1][3]) == "CursorGone", "a cursor of the journal's"
