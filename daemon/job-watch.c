@@ -74,7 +74,8 @@ static void on_ended(Job *job, const JobUnitResult *result, void *userdata)
 
         if (job_is_cancelled(job))
                 return;
-        if (g_str_equal(result->result, "exit-code"))
+        /* The second: it had ended before the build's start was asked for, see sandbox.c. */
+        if (g_str_equal(result->result, "exit-code") || g_str_equal(result->result, "start-limit-hit"))
                 message = disk_limit_explain(overlay, result->exit_status, amount);
         if (message)
                 say(job, RESULT_DISK_LIMIT, message);

@@ -310,7 +310,10 @@ static const Property properties[] = {
         /* The watcher looks once more when it is asked to end; where a name stands twice, the last counts. */
         { "KillSignal",              187, WATCHER, write_int, .number = SIGTERM },
         { "TimeoutStopUSec",         188, WATCHER, write_uint64, .number = 90 * G_USEC_PER_SEC },
-        /* No build runs unwatched: when its watcher ends, for whatever reason, systemd ends the build. */
+        /* No build runs unwatched: when its watcher ends, for whatever reason, systemd ends the build. It is not started
+         * again by the start of a build that it had ended before: what it said then would be lost. */
+        { "StartLimitIntervalUSec",  230, WATCHER, write_uint64, .number = 600 * G_USEC_PER_SEC },
+        { "StartLimitBurst",         209, WATCHER, write_uint32, .number = 1 },
         { "BindsTo",                 0,   ALWAYS, write_bound_to },
         { "After",                   0,   ALWAYS, write_bound_to },
 
