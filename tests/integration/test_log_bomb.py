@@ -90,12 +90,12 @@ chmod 755 srcds_run
 
 def test_no_line_of_a_server_is_dropped(root, overlay, instance):
     """Of so many lines journald's default limit keeps a good half."""
-    overlay("loud", LOUD_GAME)
-    instance("loud", Overlays=overlay_paths("loud"))
-    root.instance("loud", "Start")
+    overlay("countless", LOUD_GAME)
+    instance("countless", Overlays=overlay_paths("countless"))
+    root.instance("countless", "Start")
 
     def lines():
         run("journalctl", "--sync")
-        return printed(server_unit("loud"))
+        return printed(server_unit("countless"))
     wait_for(lambda: "60000" in lines(), 60, "the last line")
     assert lines() == [str(n) for n in range(1, 60001)]
