@@ -2,7 +2,7 @@
 """ReadLog of an instance: what its server prints, line by line as printed, over all its runs, and nothing of anybody else's."""
 import pytest
 from conftest import CHALLENGE, BusError, delete_instance, path_of, polkit_rule, run, text, wait_for
-from servers import game_after, overlay_paths, server_unit
+from servers import game_after, merged, overlay_paths, server_unit
 from test_job_log import printed, read
 
 
@@ -22,11 +22,15 @@ def read_whole_log(client, name, most=0):
 
 @pytest.fixture
 def printing(root, overlay, instance):
-    """Makes and starts instances whose server prints what these lines of shell do; returns when it has printed "ready"."""
+    """Makes and starts instances whose server prints what these lines of shell do; returns when it has printed "ready".
+    It begins when what systemd says of its start is there, which may come later than what it prints."""
     def make(name, lines):
-        overlay(name, game_after(f"{lines}\necho ready"))
+        overlay(name, game_after(f"until [[ -e left4dead2/go ]]; do sleep 0.05; done\n{lines}\necho ready"))
         instance(name, Overlays=overlay_paths(name))
         root.instance(name, "Start")
+        wait_for(lambda: any(line.startswith(b"Started left4me-server@") for line in printed(read_whole_log(root, name))), 20,
+                 f"systemd's words about {name}")
+        (merged(name) / "left4dead2/go").touch()
         wait_for(lambda: b"ready" in printed(read_whole_log(root, name)), 20, f"the lines of {name}")
     return make
 
