@@ -60,9 +60,9 @@ vm_prepare_ssh() {
     ln -sf /lib/systemd/system/ssh.service "$units/multi-user.target.wants/ssh.service"
 }
 
-# What the disk has taken and was not told to flush is lost with QEMU, as a disk's own cache is when the power is
-# cut: the image's tables of what is written where stay in memory until a flush. (What is written again in the same
-# place is not lost.) This machine's own disk is not waited for (cache=unsafe): its power stays.
+# What the kernel in there has not written is lost with QEMU. What the disk has taken is kept, so it has no cache of its
+# own (cache.writeback=off): with one, the commit that ext4's journal had written last, with FUA, was lost now and then,
+# though the kernel held it to be safe. This machine's own disk is not waited for: its power stays.
 # One thread for both processors: with two, the kernel now and then trips over code that it has just patched.
 vm_start() {
     qemu-img create -q -f qcow2 -F raw -b "$host/disk.img" "$host/disk.qcow2"
@@ -75,7 +75,7 @@ vm_start() {
             -chardev "file,id=console,path=$host/console.log,append=on" -serial chardev:console \
             -kernel "$host/vmlinuz" -append "root=/dev/nvme0n1 ro rootflags=prjquota console=ttyS0 quiet panic=-1 \
                 mitigations=off systemd.show_status=no" \
-            -drive "file=$host/disk.qcow2,if=none,id=disk,cache=unsafe" -device nvme,serial=1,drive=disk \
+            -drive "file=$host/disk.qcow2,if=none,id=disk,cache.writeback=off,cache.no-flush=on" -device nvme,serial=1,drive=disk \
             -netdev user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:22-:22 -device virtio-net-pci,netdev=net
     ) </dev/null >>"$host/console.log" 2>&1 &
     disown # or bash says how it ended
