@@ -71,19 +71,13 @@ static void watch_look(void)
         }
 }
 
-static bool watch_finds(const char *cursor)
-{
-        return sd_journal_seek_cursor(watch.journal, cursor) >= 0 && sd_journal_next(watch.journal) > 0 &&
-               sd_journal_test_cursor(watch.journal, cursor) > 0;
-}
-
 /* Whether the journal has this entry still. It may be in a file that the watch was not told of yet. */
 static bool watch_has(const char *cursor)
 {
-        if (watch_finds(cursor))
+        if (journal_seek_entry(watch.journal, cursor))
                 return true;
         watch_look();
-        return watch_finds(cursor);
+        return journal_seek_entry(watch.journal, cursor);
 }
 
 static gboolean on_change(gint fd, GIOCondition condition, gpointer userdata)

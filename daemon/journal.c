@@ -114,6 +114,12 @@ bool journal_is_since(sd_journal *journal, const JournalLines *which)
         return sd_journal_get_realtime_usec(journal, &time) >= 0 && time >= which->since;
 }
 
+bool journal_seek_entry(sd_journal *journal, const char *cursor)
+{
+        return sd_journal_seek_cursor(journal, cursor) >= 0 && sd_journal_next(journal) > 0 &&
+               sd_journal_test_cursor(journal, cursor) > 0;
+}
+
 JournalLine *journal_take_line(sd_journal *journal)
 {
         const char *text, *priority;
@@ -242,8 +248,7 @@ static bool is_complete(sd_journal *journal, const JournalRange *range, const Jo
         const char *first = read->lines->len ? ((JournalLine *)read->lines->pdata[0])->cursor : "";
         const char *anchor = *range->cursor && !read->is_gap ? range->cursor : first;
 
-        return !*anchor || (sd_journal_seek_cursor(journal, anchor) >= 0 && sd_journal_next(journal) > 0 &&
-                                   sd_journal_test_cursor(journal, anchor) > 0);
+        return !*anchor || journal_seek_entry(journal, anchor);
 }
 
 int journal_read(const JournalLines *which, const JournalRange *range, bool or_next, unsigned max,
