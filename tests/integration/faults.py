@@ -119,9 +119,9 @@ def find_disorder_of_instances(root, objects):
     links = {link[len("left4me-server@"):-len(".service")] for link in links if link.startswith("left4me-server@")}
     yield links == {name for name, (enabled, _) in rows.items() if enabled}, f"links: {links}, store: {rows}"
     for name, shown in instances.items():
-        server, mount = (unit(u, "ActiveState")["ActiveState"] for u in (server_unit(name), mount_unit(name)))
-        waits = unit(server_unit(name), "Job").get("Job")
-        yield not int(waits or 0), f"{name} is {server} and has a job of systemd's"
+        state, mount = unit(server_unit(name), "ActiveState", "Job"), unit(mount_unit(name), "ActiveState")["ActiveState"]
+        server = state["ActiveState"]
+        yield not int(state.get("Job") or 0), f"{name} is {server} and has a job of systemd's"
         times = mount_table().count(str(merged(name)))
         yield shown["ActiveState"] == server, f"{name} is {server} in systemd, {shown['ActiveState']} on the bus"
         yield server in ("active", "inactive", "failed") and mount in ("active", "inactive", "failed"), f"{name}: {server}, {mount}"
