@@ -54,7 +54,7 @@ struct Host {
         GTree *jobs;                    /* &id -> Job, oldest first */
         char **unknown;                 /* paths that nobody knows, sorted; see unknown.h */
         guint save_again;               /* the store is tried again: some job's end is not in it */
-        bool has_leftovers;             /* a deletion failed, and what it left may be in the trash */
+        bool has_leftovers;             /* a deletion failed or was cancelled; see job-trash.c */
         guint schedule;                 /* a turn of jobs_schedule() is due */
         GArray *served;                 /* uint32_t: users whose jobs have begun, the last one last */
         guint drop;                     /* the next turn of jobs_drop_old() */

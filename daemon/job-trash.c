@@ -4,7 +4,8 @@
  * Root renames each tree into <root>/.trash/<job>/, which only root can enter, a unit in the sandbox empties
  * it through an idmapped mount, and root removes the empty tops. Every step can be done again, so a job that
  * was cut off simply starts over. What a job that failed leaves in the trash goes with an empty-trash job
- * once another job went well, or at the service's next start. */
+ * once another job went well, or at the service's next start; so do generations that a prune was for which
+ * failed or was cancelled, with another prune. */
 #include "fault.h"
 #include "instance.h"
 #include "job-queue.h"

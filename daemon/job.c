@@ -188,6 +188,8 @@ gboolean job_cancel(Job *job, uid_t uid, bool as_manager, GError **error)
         if (!as_manager && job->row->requesters->len > 1)
                 return job_remove_requester(job, uid, error);
         if (job_is_queued(job)) {
+                if (g_str_equal(job->row->kind, JOB_PRUNE))
+                        job->host->has_leftovers = true;
                 job_finish(job, "cancelled", "cancelled", 0, "It was cancelled before it began");
                 return TRUE;
         }
@@ -252,6 +254,7 @@ void job_announce_finished(Job *job)
         if (host->has_leftovers && g_str_equal(job->row->state, "done")) {
                 host->has_leftovers = false;
                 job_queue_empty_trash(host);
+                reconcile_generations(host);
         }
         fault_point(FAULT_JOB_ANNOUNCED);
 }

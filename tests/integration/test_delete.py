@@ -6,8 +6,8 @@ import sqlite3
 import subprocess
 
 import pytest
-from builds import (STAGING, build_now, cache_dir, give_to_server, go_on, held, jobs_of, overlay_dir,  # noqa: F401
-                    trash, wait_quiet)
+from builds import (STAGING, ask_build, build_now, cache_dir, give_to_server, go_on, held, jobs_of,  # noqa: F401
+                    overlay_dir, trash, wait_held, wait_quiet)
 from conftest import STATE, BusError, mounted, path_of, run, unit, wait_for
 from servers import dropin, host_conf, is_enabled, merged, mount_unit, overlay_paths, server_unit
 
@@ -295,3 +295,17 @@ def test_a_prune_that_was_cancelled_is_made_up_for(root, overlay):
     assert [j["State"] for j in jobs_of(root, "maps", "prune")][-1] == "done"
     assert root.wait_job(root.overlay("maps", "Delete")[0])["State"] == "done"
     assert not top.exists(), "a deletion takes them along"
+
+
+def test_a_prune_that_was_cancelled_is_made_up_for_once_another_job_went_well(root, held):
+    first = root.get_all(held("maps"))
+    ask_build(root, "maps")
+    (cache_dir(root, "maps") / "at-hold").unlink()
+    root.job(first["Id"], "Cancel")
+    wait_held(root, "maps")
+    prune = jobs_of(root, "maps", "prune")[-1]
+    assert prune["State"] == "queued", "it waits for the second build"
+    root.job(prune["Id"], "Cancel")
+    assert sorted(os.listdir(overlay_dir(root, "maps"))) == ["1", "2"]
+    go_on(root, "maps")
+    wait_for(lambda: os.listdir(overlay_dir(root, "maps")) == ["2"], what="what the cancelled build has left")
