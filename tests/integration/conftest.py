@@ -189,12 +189,16 @@ def text(value):
     return GLib.Variant("s", value).print_(False)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def users():
+def make_users():
     for user, group in USERS.items():
         run("useradd", "--create-home", user, check=False)
         if group:
             run("usermod", "--append", "--groups", group, user)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def users():
+    make_users()
 
 
 @pytest.fixture(scope="session")

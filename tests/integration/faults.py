@@ -17,6 +17,7 @@ from servers import merged, mount_unit, overlay_paths, server_unit
 
 FAULT = pathlib.Path("/run/left4me/fault")
 HOSTD = "left4me-hostd.service"
+REPORTS = pathlib.Path("/var/log/sanitizer")
 
 
 def listed_points():
@@ -53,6 +54,14 @@ def start_service(root):
         with contextlib.suppress(BusError):
             return root.get_all(PATH)
     wait_for(answers)
+
+
+def complaints():
+    """What the service in its present life should never have said: of mistakes in it, and what sanitizers report of any
+    program."""
+    life = unit(HOSTD, "InvocationID")["InvocationID"]
+    lines = run("journalctl", "--no-pager", "--output=cat", f"_SYSTEMD_INVOCATION_ID={life}").stdout.splitlines()
+    return [line for line in lines if re.search(r"-CRITICAL|ERROR:|GLib|Nobody has taken", line)] + sorted(map(str, REPORTS.glob("*")))
 
 
 # What is right when nothing is left to do
