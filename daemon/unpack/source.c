@@ -3,7 +3,10 @@
 #include "unpack.h"
 
 #include <archive.h>
+#include <stdio.h>
 #include <sys/stat.h>
+
+#define TELL_INTERVAL (G_USEC_PER_SEC / 2)
 
 int source_open(Source *s)
 {
@@ -14,6 +17,7 @@ int source_open(Source *s)
         if (fstat(s->fd, &st) < 0)
                 return -errno;
         s->size = st.st_size;
+        s->begun = s->told = g_get_monotonic_time();
         return S_ISREG(st.st_mode) ? 0 : -ESPIPE;
 }
 
@@ -22,6 +26,20 @@ ssize_t source_read(const Source *s, void *buffer, size_t size, off_t offset)
         ssize_t n = pread(s->fd, buffer, size, offset);
 
         return n < 0 ? -errno : n;
+}
+
+/* As a script's lines tell it, see Overlay.Build. */
+static void tell_progress(Source *s)
+{
+        gint64 now = g_get_monotonic_time();
+        g_autofree char *rate = NULL;
+
+        if (now - s->told < TELL_INTERVAL || s->size <= 0)
+                return;
+        s->told = now;
+        rate = g_format_size((guint64)((double)s->taken * G_USEC_PER_SEC / (double)(now - s->begun)));
+        (void)fprintf(stderr, "X_PROGRESS=%.1f%%\nSTATUS=Unpacking, %s a second\n",
+                100.0 * (double)MIN(s->taken, s->size) / (double)s->size, rate);
 }
 
 static la_ssize_t on_read(struct archive *a, void *userdata, const void **ret_buffer)
@@ -34,6 +52,8 @@ static la_ssize_t on_read(struct archive *a, void *userdata, const void **ret_bu
                 return ARCHIVE_FATAL;
         }
         s->offset += n;
+        s->taken += n;
+        tell_progress(s);
         *ret_buffer = s->buffer;
         return n;
 }
@@ -44,6 +64,7 @@ static la_int64_t on_skip(struct archive *a, void *userdata, la_int64_t wanted)
         la_int64_t skipped = MIN(wanted, MAX(s->size - s->offset, 0));
 
         s->offset += skipped;
+        s->taken += skipped;
         return skipped;
 }
 

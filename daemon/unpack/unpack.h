@@ -19,6 +19,8 @@
 typedef struct Source {
         int fd; /* the standard input. Read at places of our own: its offset is shared with the caller. */
         off_t size, offset;
+        off_t taken;        /* read or passed over by now, what was read twice twice */
+        gint64 begun, told; /* how far it is; CLOCK_MONOTONIC */
         uint8_t buffer[256 * 1024];
 } Source;
 

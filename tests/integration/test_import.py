@@ -6,6 +6,7 @@ import io
 import itertools
 import os
 import pathlib
+import re
 import shutil
 import signal
 import sqlite3
@@ -422,6 +423,16 @@ def test_two_gibibytes_pass_beside_the_bus(root, files, scratch, figure):
             assert one.read(2 << 20) == other.read(2 << 20), place
     figure(f"an import of 2 GiB: {(job['FinishedAt'] - job['StartedAt']) / 1e6:.1f} s, seal included; the daemon's peak "
            f"memory grew by {grown} KiB, it and the bus read and wrote {passed >> 10} KiB")
+
+
+def test_progress_tells_how_much_was_read_and_how_fast(root, files, listener):  # noqa: F811
+    path = files.ask(tar(*((f"file-{n}", b"") for n in range(30000))))
+    assert root.wait_job(path, 300)["State"] == "done"
+    told = [s[3][1] for s in listener.signals(1) if s[0] == path and s[2] == "PropertiesChanged"]
+    progress = [change["Progress"] for change in told if "Progress" in change]
+    assert progress and progress == sorted(progress) and 0 < progress[0] <= progress[-1] <= 1, told
+    assert all(re.fullmatch(r"Unpacking, [0-9.]+\s[kMG]?(B|bytes) a second", change["ProgressText"])
+               for change in told if change.get("ProgressText")), told
 
 
 def bus_pid():
