@@ -160,6 +160,16 @@ void journal_read_clear(JournalRead *read)
         g_clear_pointer(&read->cursor, g_free);
 }
 
+/* The caller may have spelled its cursor in another way than the journal does. */
+static int take_place(sd_journal *journal, JournalRead *read)
+{
+        int r;
+
+        g_clear_pointer(&read->cursor, g_free);
+        r = sd_journal_get_cursor(journal, &read->cursor);
+        return r < 0 ? r : sd_journal_get_realtime_usec(journal, &read->time);
+}
+
 /* Where reading has come to: before the next line, or at one that is to be read. */
 typedef enum Place { PLACE_BETWEEN, PLACE_AT } Place;
 
@@ -177,8 +187,10 @@ static int seek(sd_journal *journal, const JournalLines *which, const JournalRan
                 return -ESTALE; /* it is no cursor */
         r = sd_journal_next(journal);
         /* The entry must be one of those meant: another's gives nothing. */
-        if (r > 0 && sd_journal_test_cursor(journal, range->cursor) > 0 && journal_is_since(journal, which))
-                return PLACE_BETWEEN;
+        if (r > 0 && sd_journal_test_cursor(journal, range->cursor) > 0 && journal_is_since(journal, which)) {
+                r = take_place(journal, read);
+                return r < 0 ? r : PLACE_BETWEEN;
+        }
         if (!or_next)
                 return -ESTALE;
         read->is_gap = true;
@@ -276,7 +288,7 @@ int journal_read(const JournalLines *which, const JournalRange *range, bool or_n
         if (r < 0)
                 return r;
         /* Where nothing was looked at, what comes next comes behind what there was. */
-        if (range->last == 0 || read.is_gap ? read.time == 0 : !*read.cursor) {
+        if (range->last == 0 || (read.is_gap ? read.time == 0 : !*read.cursor)) {
                 g_free(read.cursor);
                 read.cursor = g_strdup(tail ? tail->cursor : "");
                 read.time = tail ? tail->time : 0;

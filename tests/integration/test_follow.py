@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import select
+import signal
 import time
 
 import pytest
@@ -234,6 +235,20 @@ def test_one_who_lost_the_service_goes_on_behind_the_last_line(root, saying):
     assert [bytes_of(o) for o in objects(again.read(b'"meanwhile"'))] == [b"meanwhile"]
 
 
+def test_a_cursor_may_be_spelled_in_another_way(root, saying):
+    say = saying("talk")
+    last = objects(follow(root, "talk", Format="'json'").read(b'"ready"'))[-1]["__CURSOR"]
+    fields = last.split(";")
+    cursors = [";".join(f for f in fields if f[0] != "x"), ";".join(reversed(fields)), last + ";q=1"]
+    pipes = [follow(root, "talk", Cursor=text(cursor)) for cursor in cursors]
+    before = seconds_at_work()
+    assert all(pipe.nothing_comes() for pipe in pipes)
+    assert seconds_at_work() - before < 0.5, "it is at rest"
+    assert all(read_log(root, "talk", cursor) == ([], last, True) for cursor in cursors)
+    say(b"next")
+    assert [pipe.read(b"next\n") for pipe in pipes] == [b"next\n"] * 3
+
+
 def test_one_who_stops_reading_stalls_alone_and_loses_nothing(root, ada, saying, figure):
     """10,000 lines are more than pipe and feed hold."""
     say = saying("talk")
@@ -266,6 +281,24 @@ def test_what_the_journal_let_go_of_is_told_as_missing(root, saying):
     assert (gap["MISSED_AFTER"], gap["MISSED_BEFORE"]) == (before["__REALTIME_TIMESTAMP"], behind["__REALTIME_TIMESTAMP"])
     assert [bytes_of(o) for o in found[gaps[0] + 1:]] == [b"after"]
     assert plain.read(b"after\n").endswith(b"\nafter\n")
+
+
+def test_who_begins_behind_a_line_is_told_since_when_lines_are_missing(root, saying):
+    say = saying("talk")
+    run("journalctl", "--sync")
+    last = read_whole_log(root, "talk")[-1]
+    pipe = follow(root, "talk", Cursor=text(last[3]), Format="'json'")
+    assert pipe.nothing_comes()
+    os.kill(daemon_pid(), signal.SIGSTOP)
+    try:
+        say(b"lost")
+        time.sleep(1.1)
+        run("journalctl", "--rotate", "--vacuum-time=1s")
+        say(b"after")
+    finally:
+        os.kill(daemon_pid(), signal.SIGCONT)
+    gap, line = objects(pipe.read(b'"after"}\n'))
+    assert (gap["MISSED_AFTER"], gap["MISSED_BEFORE"]) == (str(last[0]), line["__REALTIME_TIMESTAMP"])
 
 
 def test_a_journal_that_is_deleted_while_it_is_read(root, ada, saying):
