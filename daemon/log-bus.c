@@ -8,6 +8,7 @@
 
 #define ANSWER_LINES 1000
 #define ANSWER_SIZE  (1024 * 1024) /* bytes */
+#define CURSOR_MAX   1024          /* bytes; the journal's are some 150 */
 
 static int append_lines(sd_bus_message *answer, const GPtrArray *lines)
 {
@@ -61,6 +62,12 @@ static void on_log_read(JournalRead *read, const GError *error, void *userdata)
         call_reply_message(call, answer, r);
 }
 
+/* They are kept as long as the log is read. */
+static bool is_too_long(const char *cursor)
+{
+        return strlen(cursor) > CURSOR_MAX;
+}
+
 int log_bus_read(Call *call, Host *host, Log *log)
 {
         JournalRange range = JOURNAL_ALL;
@@ -68,6 +75,13 @@ int log_bus_read(Call *call, Host *host, Log *log)
 
         (void)sd_bus_message_read(
                 call->message, "su", &range.cursor, &max); /* the gate has checked the types */
+        if (is_too_long(range.cursor)) {
+                g_autoptr(GError) error = g_error_new(HOST_ERROR, HOST_ERROR_INVALID_SETTING,
+                        "The cursor for the log of %s has more than %d bytes; give one that the log had",
+                        log->name, CURSOR_MAX);
+
+                return call_fail(call, error);
+        }
         (void)log_read(host, log, &range, false, max ? MIN(max, ANSWER_LINES) : ANSWER_LINES, ANSWER_SIZE,
                 call_uid(call), on_log_read, call);
         return 1;
@@ -131,8 +145,10 @@ static gboolean read_priority(sd_bus_message *m, void *target, GError **error)
 
 static gboolean read_cursor(sd_bus_message *m, void *target, GError **error)
 {
-        return sd_bus_message_read(m, "s", &((LogWish *)target)->range.cursor) >= 0 ||
-               refuse(error, HOST_OPTION_CURSOR, "a cursor");
+        const char **cursor = &((LogWish *)target)->range.cursor;
+
+        return (sd_bus_message_read(m, "s", cursor) >= 0 && !is_too_long(*cursor)) ||
+               refuse(error, HOST_OPTION_CURSOR, "a cursor of at most " G_STRINGIFY(CURSOR_MAX) " bytes");
 }
 
 static gboolean read_wish(sd_bus_message *m, LogWish *wish, GError **error)

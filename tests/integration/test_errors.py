@@ -133,8 +133,9 @@ def test_can_answers_so_many_questions_and_no_more(ada):
 def test_a_cursor_that_no_line_has(root, overlay):
     overlay("cursor")
     job = root.get_all(root.get("overlay", "cursor")["LastJob"])["Id"]
-    for cursor in ("nonsense", "kept:0", "s=0;i=1;b=0;m=0;t=0;x=0", "x" * 10000):
+    for cursor in ("nonsense", "kept:0", "s=0;i=1;b=0;m=0;t=0;x=0", "x" * 1024):
         assert refused(root.job, job, "ReadLog", f"('{cursor}', uint32 1)") == "CursorGone", cursor
+    assert refused(root.job, job, "ReadLog", f"('{'x' * 1025}', uint32 1)") == "InvalidSetting"
 
 
 def test_builds_are_refused_where_the_address_filter_does_nothing(root, overlay, tmp_path):
