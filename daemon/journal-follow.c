@@ -229,10 +229,14 @@ static int take_turn(JournalFollower *f)
         }
         if ((is_good && r == 1) || (is_good && !f->must_reopen))
                 return r;
-        /* A file that was deleted while it was read may be what is wrong. */
+        /* A file that was deleted while it was opened or read may be what is wrong. */
         if (r < 0 && f->is_trying_again)
                 return r;
         f->is_trying_again = r < 0;
+        r = reopen(f);
+        if (r >= 0 || f->is_trying_again)
+                return r;
+        f->is_trying_again = true;
         return reopen(f);
 }
 

@@ -144,9 +144,16 @@ static void feed_told(JournalLine *line, bool is_gap, void *userdata)
         }
 }
 
+/* It gives what there is, and ends. */
+static void let_end(LogStream *s)
+{
+        s->follows = false;
+        log_feed_leave(s);
+}
+
 /* Those that are about to join and have not found their place: the feed has passed it, or does not know of
- * its file yet. */
-static void send_back(LogFeed *feed, bool is_end)
+ * its file yet, or reads no more. `r` is the follower's. */
+static void send_back(LogFeed *feed, int r)
 {
         bool must_refresh = false;
 
@@ -154,13 +161,16 @@ static void send_back(LogFeed *feed, bool is_end)
                 LogStream *s = at->data;
 
                 next = at->next;
-                if (!is_end && s->time >= feed->time)
+                if (r > 0 && s->time >= feed->time)
                         continue;
-                if (is_end && !s->has_refreshed) {
+                if (r == 0 && !s->has_refreshed) {
                         must_refresh = s->has_refreshed = true;
                         continue;
                 }
-                log_feed_leave(s);
+                if (r < 0)
+                        let_end(s);
+                else
+                        log_feed_leave(s);
                 log_stream_continue(s);
         }
         if (must_refresh)
@@ -194,15 +204,13 @@ static void feed_rest(int r, void *userdata)
         LogFeed *feed = userdata;
 
         feed->is_telling = true;
-        send_back(feed, r <= 0);
+        send_back(feed, r);
         for (GList *at = feed->joined.head, *next; at; at = next) {
                 LogStream *s = at->data;
 
                 next = at->next;
-                if (r < 0) {
-                        s->follows = false; /* it gives what there is, and ends */
-                        log_feed_leave(s);
-                }
+                if (r < 0)
+                        let_end(s);
                 if (!s->is_blocked)
                         log_stream_continue(s);
         }
