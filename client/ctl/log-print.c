@@ -21,7 +21,8 @@ typedef struct Log {
         bool is_terminal;
         char *cursor; /* of the last line, "" before the first */
         uint64_t time;
-        bool was_over; /* the job, when the log was opened last */
+        bool was_over;  /* the job, when the log was opened last */
+        bool is_silent; /* the last pipe brought nothing */
 } Log;
 
 static void text_print(const Log *log, const char *text, size_t size)
@@ -53,6 +54,7 @@ static void line_print(const Log *log, const l4h_line *line)
 
 static void log_take(Log *log, const l4h_line *line, const char *record)
 {
+        log->is_silent = false;
         if (record && log->output == JSON)
                 text_print(log, record, strlen(record));
         else if (line->text)
@@ -100,6 +102,7 @@ static int pipe_print(Log *log, int fd)
         must(l4h_reader_new(fd, &reader) < 0 ? NULL : &reader);
         l4h_line line;
         int r;
+        log->is_silent = true;
         while ((r = l4h_reader_next(reader, &line)) > 0 && !ferror(stdout))
                 log_take(log, &line, l4h_reader_get_record(reader));
         l4h_reader_unref(reader);
@@ -162,6 +165,8 @@ static int log_print(Log *log)
                         }
                         if (is_over(log) || ferror(stdout))
                                 return EXIT_DONE;
+                        if (log->is_silent && !log->was_over) /* the service may be unable to follow it */
+                                (void)sleep(RETRY_SEC);
                         continue;
                 }
                 if (was_open && r == -ENOENT)
