@@ -111,6 +111,14 @@ static int reserve_ids(Host *host, char **ret_message)
         return store_reserve_overlay_ids(host->store, highest, ret_message);
 }
 
+/* Where generations are made: it may be a filesystem of its own. */
+static bool has_project_quota(Host *host)
+{
+        _cleanup_close_ int fd = beneath_open(host->state_fd, DIR_OVERLAYS, O_RDONLY | O_DIRECTORY, 0);
+
+        return fd >= 0 && project_quota_try(fd);
+}
+
 int host_new(LayersWay way, Host **ret_host, char **ret_message)
 {
         g_autoptr(Host) host = g_new0(Host, 1);
@@ -144,7 +152,7 @@ int host_new(LayersWay way, Host **ret_host, char **ret_message)
         else if (r >= 0)
                 r = layers_probe(host->state_fd, &way, ret_message);
         host->layers_way = way;
-        host->has_project_quota = r >= 0 && project_quota_try(host->state_fd);
+        host->has_project_quota = r >= 0 && has_project_quota(host);
         if (r >= 0)
                 r = load_rows(host, ret_message);
         if (r < 0)
