@@ -93,16 +93,33 @@ void project_quota_lift(int dir_fd)
                         g_strerror(-r));
 }
 
+/* A generation that had a project of ours within an administrator's could not be moved to the trash, and
+ * would be out of the administrator's bound. */
+static bool has_project(int fd)
+{
+        struct fsxattr attributes;
+
+        if (ioctl(fd, FS_IOC_FSGETXATTR, &attributes) < 0 || attributes.fsx_projid == 0)
+                return false;
+        g_message("The directory of the overlays has project %u already; builds get no project quotas of "
+                  "their own, so that its quota holds",
+                attributes.fsx_projid);
+        return true;
+}
+
 /* Accounting alone would not do: the directory is all that its project may have, and must get nothing in it.
  */
 bool project_quota_try(int dir_fd)
 {
-        _cleanup_close_ int fd = beneath_make_dir(dir_fd, SCRATCH, 0, 0, 0700);
-        bool holds =
-                fd >= 0 && project_give(fd, 0, 1) >= 0 && mkdirat(fd, "more", 0700) < 0 && errno == EDQUOT;
+        _cleanup_close_ int fd = -EBADF;
+        bool holds = false;
 
-        if (fd >= 0)
+        (void)beneath_remove(dir_fd, SCRATCH, 1); /* a crash may have left one, with a project of ours */
+        fd = beneath_make_dir(dir_fd, SCRATCH, 0, 0, 0700);
+        if (fd >= 0 && !has_project(fd)) {
+                holds = project_give(fd, 0, 1) >= 0 && mkdirat(fd, "more", 0700) < 0 && errno == EDQUOT;
                 project_quota_lift(fd);
+        }
         (void)beneath_remove(dir_fd, SCRATCH, 1);
         return holds;
 }

@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Tries it in a scratch directory below `dir_fd`. Returns: whether a quota really holds there. */
+/* Tries it in a scratch directory below `dir_fd`. Returns: whether a quota really holds there; false when
+ * what is made there is in a project already. */
 bool project_quota_try(int dir_fd);
 /* Bounds what is made from now on in the empty directory `dir_fd`. Returns: 0 or negative errno with a
  * sentence. */
