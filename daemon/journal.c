@@ -8,7 +8,7 @@
 #include <sys/un.h>
 
 #define TEXT_MAX    (64 * 1024 - 1) /* bytes of a line; journald breaks what is printed at 48 KiB (LineMax=) */
-#define LOOK_MAX    20000           /* lines that one journal_read() looks at */
+#define LOOK_MAX    20000           /* lines that one journal_read() looks at, when it has found its first */
 #define SYNC_SOCKET "/run/systemd/journal/io.systemd.journal"
 #define SYNC_LIMIT  10 /* seconds */
 
@@ -120,24 +120,33 @@ bool journal_seek_entry(sd_journal *journal, const char *cursor)
                sd_journal_test_cursor(journal, cursor) > 0;
 }
 
+static uint32_t get_priority(sd_journal *journal)
+{
+        const char *priority;
+        size_t size;
+
+        if (get_field(journal, "PRIORITY", &priority, &size) >= 0 && size == 1 && *priority >= '0' &&
+                *priority <= '7')
+                return (uint32_t)(*priority - '0');
+        return 6; /* info */
+}
+
 JournalLine *journal_take_line(sd_journal *journal)
 {
-        const char *text, *priority;
-        size_t size, priority_size;
-        uint32_t level = 6; /* info */
+        const char *text;
+        size_t size;
+        uint32_t priority;
         uint64_t time;
         char *cursor;
 
         if (sd_journal_get_realtime_usec(journal, &time) < 0 || sd_journal_get_cursor(journal, &cursor) < 0)
                 return NULL;
-        if (get_field(journal, "PRIORITY", &priority, &priority_size) >= 0 && priority_size == 1 &&
-                *priority >= '0' && *priority <= '7')
-                level = (uint32_t)(*priority - '0');
+        priority = get_priority(journal);
         if (get_field(journal, "MESSAGE", &text, &size) < 0) {
                 g_free(cursor);
                 return NULL;
         }
-        return journal_line_new(time, level, g_bytes_new(text, MIN(size, TEXT_MAX)), cursor);
+        return journal_line_new(time, priority, g_bytes_new(text, MIN(size, TEXT_MAX)), cursor);
 }
 
 static bool is_wanted(sd_journal *journal, const JournalRange *range)
@@ -197,7 +206,8 @@ static int seek(sd_journal *journal, const JournalLines *which, const JournalRan
         return r < 0 ? r : r == 0 ? PLACE_BETWEEN : PLACE_AT;
 }
 
-/* From the end back to the first of the last lines; where they are fewer than wanted, as seek(). */
+/* From the end back to the first of the last lines; where they are fewer than wanted, as seek(). It looks at
+ * as many as it takes, so it copies none that is not urgent enough. */
 static int seek_last(
         sd_journal *journal, const JournalLines *which, const JournalRange *range, JournalRead *read)
 {
@@ -208,9 +218,10 @@ static int seek_last(
         while (r >= 0 && (r = sd_journal_previous(journal)) > 0 && journal_is_since(journal, which) &&
                 is_wanted(journal, range) &&
                 !(*range->cursor && sd_journal_test_cursor(journal, range->cursor) > 0)) {
-                g_autoptr(JournalLine) line = journal_take_line(journal);
+                g_autoptr(JournalLine) line =
+                        get_priority(journal) <= range->priority ? journal_take_line(journal) : NULL;
 
-                if (line && line->priority <= range->priority && ++n == range->last)
+                if (line && ++n == range->last)
                         return PLACE_AT;
         }
         return r < 0 ? r : seek(journal, which, range, true, read);
