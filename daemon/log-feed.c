@@ -4,8 +4,10 @@
 
 #include <errno.h>
 
-#define KEEP_SIZE (256 * 1024) /* bytes of lines, cursors and texts that wait for slower streams */
-#define LINE_COST 256          /* bytes that a line takes besides its text, about */
+/* Bytes of lines that wait for slower streams. In each form that was asked for they are there once more: as
+ * printed that is as much again, in JSON it can be six times as much. */
+#define KEEP_SIZE (256 * 1024)
+#define LINE_COST 256 /* bytes that a line takes besides its text, about */
 
 struct LogFeed {
         LogStreams *streams;

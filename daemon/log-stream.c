@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 
 #define READ_LINES 1000
-#define READ_SIZE  (32 * 1024) /* bytes; what a reader that stops makes the service hold */
+#define READ_SIZE  (32 * 1024) /* bytes; a reader that stops makes us hold them, in JSON up to six times */
 #define AT_ONCE    64          /* lines of a feed in one write, and pipes in one turn of the loop */
 
 /* Streams come and go */
