@@ -3,8 +3,8 @@
  * process can put a line into the log of another: the unit that printed it, or what systemd says of that
  * unit.
  *
- * What is here waits for the disk and is for threads. Who wants to be told of new lines follows the journal,
- * see journal-follow.h. */
+ * What is declared here waits for the disk and is for threads. Who wants to be told of new lines follows the
+ * journal (journal-follow.h), which reads a little at a time in the main loop. */
 #pragma once
 
 #include <glib.h>

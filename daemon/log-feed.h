@@ -7,7 +7,7 @@
 #include "log-stream-internal.h"
 
 /* Has the stream told of lines from its cursor on. Returns: 1 when it is in the feed now; 0 when it may be
- * later, or will be told to read again (stream_continue()); -ESTALE when it must read again now; another
+ * later, or will be told to read again (log_stream_continue()); -ESTALE when it must read again now; another
  * negative errno when the journal cannot be followed. */
 int log_feed_join(LogStream *stream);
 /* Also of one that is about to join. It reads on by itself from where it is. */

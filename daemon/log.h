@@ -12,7 +12,7 @@
 /* Threads have it too: nothing in it changes. */
 typedef struct Log {
         gatomicrefcount references;
-        char *name; /* for sentences: "instance arena" */
+        char *name; /* for sentences, and the key of its feed: instance "arena" */
         JournalLines *which;
         char *first;  /* cursor in the journal of the first line put aside: "" when there are none, NULL when
                          nothing was put aside yet */
