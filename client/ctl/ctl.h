@@ -43,6 +43,7 @@ typedef struct Ctl {
         bool has_legend;            /* not --no-legend */
         bool has_pager;             /* not --no-pager */
         bool waits;                 /* not --no-wait: for the jobs it queues */
+        bool has_shown;             /* an object, closely */
         bool may_ask;               /* not --no-ask-password */
         bool asks;                  /* for passwords: somebody is there, and it helps */
         JsonForm json;              /* --json= */
@@ -86,7 +87,6 @@ typedef struct Verb {
         Words first, others;                    /* what they are */
         unsigned options;                       /* OPTION_* that it knows */
         bool may_ask;                           /* for a password: it changes something or shows secrets */
-        bool is_paged;                          /* what it prints may be long */
         const char *help;                       /* a few words */
         const char *details;                    /* lines for its own --help, or NULL */
         int (*run)(Ctl *ctl, char **arguments); /* returns an exit code; `arguments` go up to NULL */
@@ -190,9 +190,10 @@ char *text_cut(const char *text, size_t width);
 
 /* ---- pager.c ---- */
 
-/* Has standard output shown by a pager, where that is a terminal; until pager_close(), which waits for its
- * end. */
-void pager_open(void);
+/* Has what is printed from now on shown by a pager, where standard output is a terminal and one is wanted;
+ * until pager_close(), which waits for its end. Called when the answer is there: Ctrl-C is the pager's from
+ * then on. */
+void pager_open(const Ctl *ctl);
 void pager_close(void);
 
 /* ---- table.c: columns as wide as what is in them, or as the terminal allows ---- */

@@ -16,13 +16,11 @@ static int arguments_check(const Verb *verb, char **arguments)
         return usage_fail("Too %s arguments: l4d2ctl %s", n < verb->min ? "few" : "many", usage);
 }
 
-/* Runs the verb where it can ask for a password, or its output be leafed through. */
+/* Runs the verb where it can ask for a password, and sees all that it prints out. */
 static int verb_run(const Verb *verb, Ctl *ctl, char **arguments)
 {
         if (ctl->asks)
                 agent_start();
-        if (verb->is_paged && ctl->has_pager)
-                pager_open();
         int status = verb->run(ctl, arguments);
         agent_stop();
         if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -50,9 +50,9 @@ static bool has_less(void)
         return access("/usr/bin/less", X_OK) == 0;
 }
 
-void pager_open(void)
+void pager_open(const Ctl *ctl)
 {
-        const char *command = terminal_is_output() ? pager_choose() : NULL;
+        const char *command = ctl->has_pager && terminal_is_output() && !pager ? pager_choose() : NULL;
         int fds[2];
         if (!command || (strcmp(command, "less") == 0 && !has_less()) || pipe2(fds, O_CLOEXEC) < 0)
                 return;

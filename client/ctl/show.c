@@ -4,6 +4,7 @@
 
 void list_print(const Ctl *ctl, const Table *table, const char *noun, json_object *array)
 {
+        pager_open(ctl);
         if (ctl->json == JSON_OFF) {
                 table_print(table, ctl, noun);
                 json_object_put(array);
@@ -12,18 +13,30 @@ void list_print(const Ctl *ctl, const Table *table, const char *noun, json_objec
         }
 }
 
+void shown_begin(Ctl *ctl)
+{
+        pager_open(ctl);
+        if (ctl->has_shown)
+                putchar('\n');
+        ctl->has_shown = true;
+}
+
+void shown_print(json_object *array, const Ctl *ctl)
+{
+        pager_open(ctl);
+        json_print(array, ctl);
+}
+
 int each_shown(Ctl *ctl, char **names, int (*show)(Ctl *ctl, const char *name, json_object *array))
 {
         int status = EXIT_DONE;
         json_object *array = ctl->json != JSON_OFF ? json_array() : NULL;
         for (char **name = names; *name; name++) {
-                if (!array && name > names)
-                        putchar('\n');
                 int r = show(ctl, *name, array);
                 if (r > status)
                         status = r;
         }
         if (array)
-                json_print(array, ctl);
+                shown_print(array, ctl);
         return status;
 }

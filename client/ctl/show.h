@@ -24,6 +24,10 @@ void json_print(json_object *value, const Ctl *ctl);
 
 /* Prints what a list verb has gathered, as --json= asks. `noun`: what a row is. Takes `array`. */
 void list_print(const Ctl *ctl, const Table *table, const char *noun, json_object *array);
+/* Before each object that is shown for people: an empty line parts it from the one before. */
+void shown_begin(Ctl *ctl);
+/* Prints all that are shown for programs. Takes `array`. */
+void shown_print(json_object *array, const Ctl *ctl);
 /* Shows each object that is named: `show` adds it to the array, or prints it when that is NULL. Returns: an
  * exit code. */
 int each_shown(Ctl *ctl, char **names, int (*show)(Ctl *ctl, const char *name, json_object *array));

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What l4d2ctl shows: tables that fit a terminal, colours, the pager, and JSON for programs."""
 import json
+import os
+import pathlib
+import re
+import signal
 import unicodedata
 
 import pytest
 
-from conftest import build, delete_instance, delete_overlay, path_of, run
+from conftest import build, daemon_pid, delete_instance, delete_overlay, path_of, run, wait_for
 from servers import overlay_paths
 from terminals import Terminal, at_terminal, plain
 
@@ -99,8 +103,23 @@ def test_long_output_is_paged(shown):
 
 
 def test_a_sentence_is_seen_in_a_pager_too_and_the_status_stays(shown):
-    status, output = at_terminal("l4d2ctl", "status", "nowhere", user="sam", SYSTEMD_PAGER="sed s/^/paged:/")
-    assert status == 1 and "paged:" in output and "nowhere" in output
+    for words in (["status", "out-a", "nowhere"], ["overlay", "show", "out-maps", "nowhere"]):
+        status, output = at_terminal("l4d2ctl", *words, user="sam", SYSTEMD_PAGER="sed s/^/paged:/")
+        assert status == 1 and re.search("paged:.*nowhere", plain(output)), output
+
+
+@pytest.mark.parametrize("words", [["list"], ["status"], ["can"], ["job", "list"], ["overlay", "show", "out-maps"]])
+def test_ctrl_c_ends_it_while_the_service_does_not_answer(shown, words):
+    pid = daemon_pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        terminal = Terminal("l4d2ctl", *words, user="sam", SYSTEMD_PAGER="less")
+        wait_for(lambda: pathlib.Path(f"/proc/{terminal.pid}/comm").read_text() == "l4d2ctl\n", what="the tool")
+        terminal.read(1)  # it has asked by then
+        terminal.send("\x03")
+        assert terminal.end(20)[0] == -signal.SIGINT
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 # ---- JSON ----

@@ -141,7 +141,6 @@ const Verb verb_can = {
         .first = WORDS_OBJECTS,
         .others = WORDS_OBJECTS,
         .options = OPTION_JSON,
-        .is_paged = true,
         .help = "Show what you may do",
         .details = "An OBJECT is host, instance/NAME, overlay/NAME or job/ID; without any, all are\n"
                    "shown.\n",

@@ -32,7 +32,6 @@ const Verb verb_job_list = {
         .name = "job list",
         .arguments = "",
         .options = OPTION_JSON,
-        .is_paged = true,
         .help = "List the jobs",
         .run = run,
 };

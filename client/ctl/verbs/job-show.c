@@ -53,10 +53,12 @@ static int show(Ctl *ctl, const char *name, json_object *array)
         (void)number_parse(name, UINT64_MAX, &id, NULL);
         if (l4h_job_find(ctl->host, id, &job) < 0)
                 return ctl_fail(ctl);
-        if (array)
+        if (array) {
                 json_push(array, json_job(job));
-        else
+        } else {
+                shown_begin(ctl);
                 job_print(job);
+        }
         l4h_job_unref(job);
         return EXIT_DONE;
 }
@@ -75,7 +77,6 @@ const Verb verb_job_show = {
         .first = WORDS_JOBS,
         .others = WORDS_JOBS,
         .options = OPTION_JSON,
-        .is_paged = true,
         .help = "Show jobs",
         .run = run,
 };

@@ -56,7 +56,6 @@ const Verb verb_list = {
         .name = "list",
         .arguments = "",
         .options = OPTION_JSON | OPTION_HOSTS,
-        .is_paged = true,
         .help = "List the instances",
         .run = run,
 };

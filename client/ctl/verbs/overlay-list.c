@@ -38,7 +38,6 @@ const Verb verb_overlay_list = {
         .name = "overlay list",
         .arguments = "",
         .options = OPTION_JSON,
-        .is_paged = true,
         .help = "List the overlays",
         .run = run,
 };

@@ -43,10 +43,12 @@ static int show(Ctl *ctl, const char *name, json_object *array)
         l4h_overlay *overlay;
         if (l4h_overlay_find(ctl->host, name, &overlay) < 0)
                 return ctl_fail(ctl);
-        if (array)
+        if (array) {
                 json_push(array, json_overlay(overlay));
-        else
+        } else {
+                shown_begin(ctl);
                 overlay_print(overlay);
+        }
         l4h_overlay_unref(overlay);
         return EXIT_DONE;
 }
@@ -64,7 +66,6 @@ const Verb verb_overlay_show = {
         .first = WORDS_OVERLAYS,
         .others = WORDS_OVERLAYS,
         .options = OPTION_JSON,
-        .is_paged = true,
         .help = "Show overlays",
         .run = run,
 };

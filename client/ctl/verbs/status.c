@@ -6,16 +6,7 @@
 typedef struct Wanted {
         char **names;
         json_object *array; /* NULL: print it for people */
-        bool has_printed;
 } Wanted;
-
-/* What stands before the next thing that is shown. */
-static void separate(Wanted *wanted)
-{
-        if (wanted->has_printed)
-                putchar('\n');
-        wanted->has_printed = true;
-}
 
 static int host_show(Ctl *ctl, Wanted *wanted)
 {
@@ -25,7 +16,7 @@ static int host_show(Ctl *ctl, Wanted *wanted)
         if (wanted->array) {
                 json_push(wanted->array, json_of_target(ctl, json_manager(manager)));
         } else {
-                separate(wanted);
+                shown_begin(ctl);
                 host_print(ctl, manager);
         }
         l4h_manager_unref(manager);
@@ -40,7 +31,7 @@ static int instance_show(Ctl *ctl, Wanted *wanted, const char *name, const l4h_l
         if (wanted->array) {
                 json_push(wanted->array, json_of_target(ctl, json_instance(instance)));
         } else {
-                separate(wanted);
+                shown_begin(ctl);
                 instance_print(ctl, instance, list);
         }
         l4h_instance_unref(instance);
@@ -64,10 +55,10 @@ static int target_show(Ctl *ctl, void *userdata)
 
 static int run(Ctl *ctl, char **arguments)
 {
-        Wanted wanted = {arguments, ctl->json != JSON_OFF ? json_array() : NULL, false};
+        Wanted wanted = {arguments, ctl->json != JSON_OFF ? json_array() : NULL};
         int status = each_target(ctl, target_show, &wanted);
         if (wanted.array)
-                json_print(wanted.array, ctl);
+                shown_print(wanted.array, ctl);
         return status;
 }
 
@@ -78,7 +69,6 @@ const Verb verb_status = {
         .first = WORDS_INSTANCES,
         .others = WORDS_INSTANCES,
         .options = OPTION_JSON | OPTION_HOSTS,
-        .is_paged = true,
         .help = "Show instances, or the host",
         .run = run,
 };
