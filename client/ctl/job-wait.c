@@ -18,6 +18,8 @@ typedef struct Waiting {
         l4h_reader *log; /* NULL when it is not to be had */
         char *log_line;  /* the last one */
         bool is_asking;
+        sd_event_source *answer; /* what is typed: looked at while it is asked for, or a job of a shell's in
+                                  * the background would be stopped at the next key. NULL: nobody is asked */
 } Waiting;
 
 static void waiting_done(Waiting *waiting)
@@ -26,6 +28,7 @@ static void waiting_done(Waiting *waiting)
         l4h_reader_unref(waiting->log);
         progress_done(&waiting->progress);
         free(waiting->log_line);
+        sd_event_source_unref(waiting->answer);
         sd_event_unref(waiting->event);
 }
 
@@ -106,11 +109,10 @@ static int answered(sd_event_source *source, int fd, uint32_t events, void *user
         Waiting *waiting = userdata;
         char answer[64];
         ssize_t n = read(fd, answer, sizeof answer);
-        if (!waiting->is_asking)
-                return 0;
         if (n <= 0 || answer[0] == 'l')
                 return leave(waiting);
         waiting->is_asking = false;
+        (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
         if (answer[0] == 'c' && l4h_job_cancel(waiting->ctl->host, waiting->id) < 0)
                 (void)ctl_fail(waiting->ctl);
         show(waiting);
@@ -126,7 +128,7 @@ static int interrupted(sd_event_source *source, const struct signalfd_siginfo *i
         progress_clear(&waiting->progress);
         printf("Leave job %" PRIu64 " running, cancel it, or wait on? [l/c/w] ", waiting->id);
         (void)fflush(stdout);
-        return 0;
+        return sd_event_source_set_enabled(waiting->answer, SD_EVENT_ON);
 }
 
 /* Where nobody can be asked, Ctrl-C ends l4d2ctl, and the job goes on. */
@@ -137,7 +139,10 @@ static void question_prepare(Waiting *waiting)
         (void)sigaddset(&set, SIGINT);
         (void)sigprocmask(SIG_BLOCK, &set, NULL);
         (void)sd_event_add_signal(waiting->event, NULL, SIGINT, interrupted, waiting);
-        (void)sd_event_add_io(waiting->event, NULL, STDIN_FILENO, EPOLLIN, answered, waiting);
+        must(sd_event_add_io(waiting->event, &waiting->answer, STDIN_FILENO, EPOLLIN, answered, waiting) < 0
+                        ? NULL
+                        : waiting->answer);
+        (void)sd_event_source_set_enabled(waiting->answer, SD_EVENT_OFF);
 }
 
 /* Runs until the job is over, or is left. Returns: EXIT_DONE, EXIT_LEFT, or EXIT_FAILED when nothing is known
@@ -146,6 +151,8 @@ static int loop(Waiting *waiting)
 {
         l4h_host *host = waiting->ctl->host;
         l4h_slot *slot = NULL;
+        sigset_t mask;
+        (void)sigprocmask(SIG_BLOCK, NULL, &mask);
         progress_start(&waiting->progress, waiting->ctl);
         int r = sd_event_new(&waiting->event);
         if (r >= 0)
@@ -164,6 +171,7 @@ static int loop(Waiting *waiting)
         progress_clear(&waiting->progress);
         l4h_slot_unref(slot);
         l4h_detach_event(host);
+        (void)sigprocmask(SIG_SETMASK, &mask, NULL); /* what comes next, Ctrl-C ends */
         return r < 0 ? EXIT_FAILED : r;
 }
 

@@ -99,6 +99,21 @@ def test_a_second_ctrl_c_leaves_it_too_and_c_cancels(root, talking):
     wait_state(root, path_of("job", job["Id"]), "cancelled")
 
 
+def test_a_shell_goes_on_beside_it(root, talking):
+    terminal = Terminal("bash", "--norc", "-i", PS1="")
+    terminal.send(f"l4d2ctl overlay build {talking} &\n")
+    terminal.wait_text("40%")
+    terminal.send("sleep 3\n")
+    wait_for(lambda: run("pgrep", "-P", terminal.pid, "-x", "sleep", check=False).stdout, what="a command that reads nothing")
+    terminal.send("echo $((6 * 7)) typed\n")
+    terminal.wait_text("42 typed")
+    wait_held(root, talking)
+    go_on(root, talking)
+    terminal.wait_text("done")
+    terminal.send("exit\n")
+    terminal.end()
+
+
 def test_the_service_may_be_restarted_meanwhile(root, talking):
     terminal = build(talking)
     terminal.wait_text("40%")
