@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <time.h>
+#include <unistd.h>
 
 void *must(void *p)
 {
@@ -24,13 +25,6 @@ char *format(const char *format, ...)
         return must(r < 0 ? NULL : s);
 }
 
-int ctl_fail(const Ctl *ctl)
-{
-        _cleanup_free_ char *message = format_text(l4h_error_message(ctl->host));
-        fprintf(stderr, "%s\n", message);
-        return EXIT_FAILED;
-}
-
 int usage_fail(const char *format, ...)
 {
         va_list args;
@@ -41,16 +35,40 @@ int usage_fail(const char *format, ...)
         return EXIT_USAGE;
 }
 
-char *format_text(const char *text)
+/* How many bytes of what is at `text` can be shown as they are, 0 when the first must not be. */
+static size_t shown_measure(const char *text, bool is_ascii)
+{
+        const unsigned char *p = (const unsigned char *)text;
+        if (*p < 0x80)
+                return *p >= 0x20 && *p != 0x7f;
+        if (is_ascii || (p[0] == 0xc2 && p[1] <= 0x9f)) /* U+0080 to U+009F in UTF-8 */
+                return 0;
+        return text_measure_character(text);
+}
+
+static char *text_clean(const char *text, bool is_ascii)
 {
         char *copy = must(strdup(text));
-        for (unsigned char *p = (unsigned char *)copy; *p; p++) {
-                if (*p < 0x20 || *p == 0x7f)
+        for (char *p = copy; *p;) {
+                size_t n = shown_measure(p, is_ascii);
+                if (n == 0)
                         *p = '?';
-                else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f) /* U+0080 to U+009F in UTF-8 */
-                        p[0] = p[1] = '?';
+                p += n > 0 ? n : 1;
         }
         return copy;
+}
+
+char *format_text(const char *text)
+{
+        return text_clean(text, terminal_is_ascii(STDOUT_FILENO));
+}
+
+int ctl_fail(const Ctl *ctl)
+{
+        _cleanup_free_ char *message =
+                text_clean(l4h_error_message(ctl->host), terminal_is_ascii(STDERR_FILENO));
+        fprintf(stderr, "%s\n", message);
+        return EXIT_FAILED;
 }
 
 char *format_time(uint64_t usec)

@@ -151,7 +151,8 @@ int usage_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Out of memory ends the program: nothing is half done in a client. */
 void *must(void *p);
 char *format(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Text of somebody else's for a terminal: control characters become "?". Returns: a string to be freed. */
+/* Text of somebody else's for standard output: what a terminal might obey or cannot show becomes "?".
+ * Returns: a string to be freed. */
 char *format_text(const char *text);
 char *format_time(uint64_t usec); /* "-" for 0 */
 char *format_ago(uint64_t usec);  /* "5min ago", "-" for 0 */
@@ -176,7 +177,9 @@ typedef enum Colour { COLOUR_NONE, COLOUR_GREEN, COLOUR_YELLOW, COLOUR_RED, COLO
 
 /* Looks at standard output as it is now. */
 void terminal_look(void);
-bool terminal_is_output(void);  /* it is a terminal */
+bool terminal_is_output(void); /* it is a terminal */
+/* Whether standard output or standard error, as that was, is a terminal that does not take UTF-8. */
+bool terminal_is_ascii(int fd);
 size_t terminal_columns(void);  /* how many a line may take; SIZE_MAX when it is none */
 const char *terminal_dot(void); /* before a name */
 /* Returns: what switches to the colour, or with COLOUR_NONE back; "" where colours are off. */
@@ -186,6 +189,8 @@ Colour state_colour(const char *state);
 /* How many columns a text takes. */
 size_t text_width(const char *text);
 /* Returns: the text, cut to so many columns with an ellipsis at its end; to be freed. */
+/* How many bytes the character at `text` has, 0 when it is none, or the text has ended. */
+size_t text_measure_character(const char *text);
 char *text_cut(const char *text, size_t width);
 
 /* ---- pager.c ---- */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
-static bool is_terminal, has_colours, is_utf8;
+static bool is_terminal, is_error_terminal, has_colours, is_utf8;
 
 /* Up to "auto" all of systemd's words for this variable. */
 static bool word_is_false(const char *word)
@@ -36,12 +36,18 @@ void terminal_look(void)
         /* What the service sends is UTF-8, and as wide as it is, whatever the person's terminal can show. */
         (void)setlocale(LC_CTYPE, "C.UTF-8");
         is_terminal = isatty(STDOUT_FILENO);
+        is_error_terminal = isatty(STDERR_FILENO);
         has_colours = colours_wanted();
 }
 
 bool terminal_is_output(void)
 {
         return is_terminal;
+}
+
+bool terminal_is_ascii(int fd)
+{
+        return !is_utf8 && (fd == STDOUT_FILENO ? is_terminal : is_error_terminal);
 }
 
 size_t terminal_columns(void)
@@ -98,6 +104,13 @@ static size_t character_measure(const char *text, size_t *ret_width)
         int width = is_valid ? wcwidth(c) : 1; /* negative: of what has none */
         *ret_width = width < 0 ? 1 : (size_t)width;
         return is_valid ? n : *text != '\0';
+}
+
+size_t text_measure_character(const char *text)
+{
+        mbstate_t state = {0};
+        size_t n = mbrlen(text, strnlen(text, MB_LEN_MAX), &state);
+        return n <= MB_LEN_MAX ? n : 0;
 }
 
 size_t text_width(const char *text)

@@ -122,6 +122,13 @@ def test_ctrl_c_ends_it_while_the_service_does_not_answer(shown, words):
         os.kill(pid, signal.SIGCONT)
 
 
+def test_a_terminal_that_is_not_utf_8_gets_none(shown):
+    for words in (["list"], ["status", "out-a"]):
+        assert plain(at_terminal("l4d2ctl", *words, user="sam", LANG="C", columns=500)[1]).isascii()
+    assert "Freitags ab acht: ??lm??hle" in at_terminal("l4d2ctl", "list", user="sam", LANG="C", columns=500)[1]
+    assert LONG in ctl("list", env={"PATH": "/usr/bin", "LANG": "C"}).stdout, "what is no terminal gets it as it is"
+
+
 # ---- JSON ----
 
 def as_json(*words, **kwargs):
