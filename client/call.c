@@ -50,8 +50,7 @@ static int fail_build(l4h_host *host, int r)
         if (r == -EINVAL)
                 return host_fail(host, r, "Names, settings and texts must be valid UTF-8 without NUL bytes.");
         if (r == -EOPNOTSUPP)
-                return host_fail(
-                        host, r, "No file can be handed over this connection; do it on the host itself.");
+                return host_fail_files(host);
         return host_fail(host, r, "The call cannot be put together: %s.", strerror(-r));
 }
 
