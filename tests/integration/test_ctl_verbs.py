@@ -93,6 +93,17 @@ def test_initialize_makes_what_can_start(game, root, overlay):
         delete_instance(root, "verbs")
 
 
+def test_initialize_needs_a_game(root):
+    delete_overlay(root, "game")
+    try:
+        refused = ctl("initialize", "verbs", check=False)
+        assert refused.returncode == 1 and "l4d2ctl install" in refused.stderr
+        assert "verbs" not in ctl("list").stdout
+    finally:
+        delete_instance(root, "verbs")
+        assert build(root, "game", SMALL_GAME)["State"] == "done"
+
+
 # ---- overlay edit ----
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 /* initialize: an instance that can start: it is made, and what it needs is built. */
 #include "ctl.h"
 #include "dbus/names.h"
+#include <errno.h>
 
 /* Whether the instance runs on it and there is nothing of it yet. */
 static bool is_wanting(const l4h_overlay *overlay, const l4h_instance *instance)
@@ -32,6 +33,13 @@ static int run(Ctl *ctl, char **arguments)
 {
         _cleanup_(list_unrefp) l4h_list *list = NULL;
         l4h_instance *instance;
+        l4h_overlay *game;
+        int r = l4h_overlay_find(ctl->host, HOST_GAME_OVERLAY, &game);
+        if (r == -ENOENT)
+                fputs("There is no game yet; install it with 'l4d2ctl install SCRIPT' first.\n", stderr);
+        if (r < 0)
+                return r == -ENOENT ? EXIT_FAILED : ctl_fail(ctl);
+        l4h_overlay_unref(game);
         int status = call_with_settings(ctl, arguments, instance_keys, l4h_instance_create);
         if (status != EXIT_DONE)
                 return status;
