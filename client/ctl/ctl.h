@@ -34,16 +34,17 @@ typedef struct Target {
 /* What was asked for on the command line. */
 typedef struct Ctl {
         l4h_host *host;
-        const Target *target; /* where that is, NULL for this machine */
-        Target *targets;      /* all that were named */
+        const Target *target;   /* where that is, NULL for this machine */
+        struct sd_bus *systemd; /* to the same bus, NULL before ctl_systemd() */
+        Target *targets;        /* all that were named */
         size_t n_targets;
         unsigned given;             /* which options were given, for options_check() */
         bool wants_help;            /* --help */
         bool is_quiet;              /* --quiet */
         bool has_legend;            /* not --no-legend */
         bool has_pager;             /* not --no-pager */
-        bool waits;                 /* not --no-wait: for the jobs it queues */
         bool has_shown;             /* an object, closely */
+        bool waits;                 /* not --no-wait: for the jobs it queues */
         bool may_ask;               /* not --no-ask-password */
         bool asks;                  /* for passwords: somebody is there, and it helps */
         JsonForm json;              /* --json= */
@@ -132,6 +133,8 @@ void help_verb(const Verb *verb);
 
 /* Connects to the target, again where there is a connection. Returns: 0 or negative errno. */
 int ctl_connect(Ctl *ctl);
+/* A connection for what systemd alone knows. Returns: one that target_close() closes, or NULL. */
+struct sd_bus *ctl_systemd(Ctl *ctl);
 void target_add(Ctl *ctl, const char *where, bool is_machine);
 /* Connects to a host, this machine for NULL. Returns: EXIT_DONE, or EXIT_FAILED after a sentence. */
 int target_open(Ctl *ctl, const Target *target);
@@ -186,11 +189,11 @@ const char *terminal_dot(void); /* before a name */
 const char *colour(Colour colour);
 /* The colour of a state of an instance, an overlay or a job. */
 Colour state_colour(const char *state);
+/* How many bytes the character at `text` has, 0 when it is none, or the text has ended. */
+size_t text_measure_character(const char *text);
 /* How many columns a text takes. */
 size_t text_width(const char *text);
 /* Returns: the text, cut to so many columns with an ellipsis at its end; to be freed. */
-/* How many bytes the character at `text` has, 0 when it is none, or the text has ended. */
-size_t text_measure_character(const char *text);
 char *text_cut(const char *text, size_t width);
 
 /* ---- pager.c ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which hosts a verb works on: this machine, or those of --host= and --machine=. */
 #include "ctl.h"
+#include <systemd/sd-bus.h>
 
 void target_add(Ctl *ctl, const char *where, bool is_machine)
 {
@@ -23,6 +24,17 @@ int ctl_connect(Ctl *ctl)
         return 0;
 }
 
+struct sd_bus *ctl_systemd(Ctl *ctl)
+{
+        const Target *target = ctl->target;
+        if (ctl->systemd)
+                return ctl->systemd;
+        int r = !target              ? sd_bus_open_system(&ctl->systemd)
+                : target->is_machine ? sd_bus_open_system_machine(&ctl->systemd, target->where)
+                                     : sd_bus_open_system_remote(&ctl->systemd, target->where);
+        return r < 0 ? NULL : ctl->systemd;
+}
+
 int target_open(Ctl *ctl, const Target *target)
 {
         ctl->target = target;
@@ -37,6 +49,7 @@ int target_open(Ctl *ctl, const Target *target)
 void target_close(Ctl *ctl)
 {
         ctl->host = l4h_unref(ctl->host);
+        ctl->systemd = sd_bus_flush_close_unref(ctl->systemd);
 }
 
 bool has_several_targets(const Ctl *ctl)

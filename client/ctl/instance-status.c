@@ -72,7 +72,7 @@ static void state_print(const l4h_instance *instance)
                 print_field("Message", format_text(l4h_instance_get_message(instance)));
 }
 
-static void process_print(const Ctl *ctl, const l4h_instance *instance)
+static void process_print(Ctl *ctl, const l4h_instance *instance)
 {
         if (l4h_instance_get_main_pid(instance) == 0)
                 return;
@@ -80,7 +80,7 @@ static void process_print(const Ctl *ctl, const l4h_instance *instance)
         if (l4h_instance_get_n_restarts(instance) != 0)
                 print_field(
                         "Restarts", format("%" PRIu32 " by systemd", l4h_instance_get_n_restarts(instance)));
-        usage_print(ctl->target, l4h_instance_get_unit(instance));
+        resources_print(ctl, l4h_instance_get_unit(instance));
 }
 
 void instance_print(Ctl *ctl, const l4h_instance *instance, const l4h_list *list)

@@ -8,4 +8,4 @@ void host_print(const Ctl *ctl, const l4h_manager *manager);
 /* `list`: what there is beside it. */
 void instance_print(Ctl *ctl, const l4h_instance *instance, const l4h_list *list);
 /* Memory and CPU time of a unit, where systemd counts them. */
-void usage_print(const Target *target, const char *unit);
+void resources_print(Ctl *ctl, const char *unit);

@@ -48,6 +48,10 @@ def test_what_counts_is_who_logs_in(sshd, game, root):
     try:
         ctl("create", "farther")
         ctl("start", "farther")
+def logins():
+    return pathlib.Path("/var/log/sshd-test.log").read_text().count("Accepted publickey for ada")
+
+
         assert "active (running)" in ctl("status", "farther").stdout
         refused = ctl("stop", "farther", to=f"sam@127.0.0.1:{PORT}", check=False)
         assert refused.returncode == 1 and "authentication" in refused.stderr.lower()
@@ -144,3 +148,9 @@ def test_several_hosts_and_one_that_does_not_answer(sshd, game, root, instance):
     assert any(change["Host"] == here and change["Change"] == "ready" for change in changes)
     front.terminate()
     front.wait(10)
+    instance("farend")
+    for name in ("faraway", "farend"):
+        root.instance(name, "Start")
+    before = logins()
+    done = run("l4d2ctl", "-H", here, "status", "faraway", "farend", user="sam", env=HOME)
+    assert done.stdout.count("Main PID") == 2 and logins() - before == 2, "one for the service, one for systemd"

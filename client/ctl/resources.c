@@ -32,14 +32,11 @@ static void cpu_print(sd_bus *bus, const char *path)
                                    : format("%" PRIu64 ".%03" PRIu64 "s", ms / 1000, ms % 1000));
 }
 
-void usage_print(const Target *target, const char *unit)
+void resources_print(Ctl *ctl, const char *unit)
 {
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_free_ char *path = NULL;
-        int r = !target              ? sd_bus_open_system(&bus)
-                : target->is_machine ? sd_bus_open_system_machine(&bus, target->where)
-                                     : sd_bus_open_system_remote(&bus, target->where);
-        if (r < 0 || sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit, &path) < 0)
+        sd_bus *bus = ctl_systemd(ctl);
+        if (!bus || sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit, &path) < 0)
                 return;
         memory_print(bus, path);
         cpu_print(bus, path);
