@@ -19,8 +19,10 @@ typedef struct Log {
         bool follows;
         uint32_t lines; /* UINT32_MAX: all */
         bool is_terminal;
-        char *cursor; /* of the last line, "" before the first */
-        uint64_t time;
+        char *cursor;   /* of the last line, "" before the first or when that is gone */
+        uint64_t time;  /* of the last line */
+        uint64_t since; /* what is older is not wanted */
+        bool was_open;  /* it could be read once */
         bool was_over;  /* the job, when the log was opened last */
         bool is_silent; /* the last pipe brought nothing */
 } Log;
@@ -68,31 +70,40 @@ static void log_take(Log *log, const l4h_line *line, const char *record)
         }
 }
 
-/* Asks for all that was not seen yet. `by_time`: the line that was seen last is gone. */
-static int log_open(Log *log, bool by_time, int *ret)
+/* Asks for all that was not seen yet. */
+static int log_open(Log *log, int *ret)
 {
         _cleanup_(log_options_unrefp) l4h_log_options *options = NULL;
         (void)l4h_log_options_new(&options);
         must(options);
         l4h_log_options_set_json(options, true);
         l4h_log_options_set_follow(options, log->follows);
-        if (by_time)
-                l4h_log_options_set_since(options, log->time + 1);
-        else if (*log->cursor)
+        if (*log->cursor)
                 must(l4h_log_options_set_cursor(options, log->cursor) < 0 ? NULL : options);
+        else if (log->since > 0)
+                l4h_log_options_set_since(options, log->since);
         else if (log->lines != UINT32_MAX)
                 l4h_log_options_set_lines(options, log->lines);
         return log->instance ? l4h_instance_open_log(log->ctl->host, log->instance, options, ret)
                              : l4h_job_open_log(log->ctl->host, log->job, options, ret);
 }
 
+/* Returns: whether `r` says that the line that was printed last is gone; then the log goes on by time. */
+static bool is_cursor_gone(Log *log, int r)
+{
+        if (r != -ESTALE || !*log->cursor)
+                return false;
+        fputs("Lines may be missing here: the journal has let go of the last one.\n", stderr);
+        *log->cursor = '\0';
+        log->since = log->time + 1;
+        log->lines = UINT32_MAX; /* it would be the last of those that are left */
+        return true;
+}
+
 static int log_open_again(Log *log, int *ret)
 {
-        int r = log_open(log, false, ret);
-        if (r != -ESTALE || !*log->cursor)
-                return r;
-        fputs("Lines may be missing here: the journal has let go of the last one.\n", stderr);
-        return log_open(log, true, ret);
+        int r = log_open(log, ret);
+        return is_cursor_gone(log, r) ? log_open(log, ret) : r;
 }
 
 /* Prints what comes through the pipe. Takes `fd`. Returns: 0 at its end, or negative errno. */
@@ -122,60 +133,140 @@ static bool is_over(Log *log)
         return false;
 }
 
-/* Where no pipe can be had, lines are asked for, again and again when they are followed. */
+/* What to do when the log cannot be read. Returns: -1 to try again, or an exit code. */
+static int log_failed(Log *log, int r)
+{
+        if (log->was_open && r == -ENOENT)
+                return EXIT_DONE; /* deleted meanwhile */
+        if (!log->was_open || !log->follows || !l4h_error_is_unreachable(log->ctl->host))
+                return ctl_fail(log->ctl);
+        (void)sleep(RETRY_SEC);
+        (void)ctl_connect(log->ctl);
+        l4h_set_auto_start(log->ctl->host, false);
+        return -1;
+}
+
+static void log_opened(Log *log)
+{
+        log->was_open = true;
+        l4h_set_auto_start(log->ctl->host, false); /* who stops it wants it stopped */
+        if (!log->follows)
+                pager_open(log->ctl);
+}
+
+/* ---- Where no pipe can be had ---- */
+
+/* What was read and is not printed yet: the last of it may be all that is wanted. */
+typedef struct Pages {
+        l4h_log **items;
+        size_t n, n_lines;
+} Pages;
+
+static void pages_drop_first(Pages *pages)
+{
+        pages->n_lines -= l4h_log_count_lines(*pages->items);
+        l4h_log_unref(*pages->items);
+        memmove(pages->items, pages->items + 1, --pages->n * sizeof *pages->items);
+}
+
+/* Takes `page`; lets go of those that have none of the last `lines`. */
+static void pages_add(Pages *pages, l4h_log *page, uint32_t lines)
+{
+        pages->items = must(reallocarray(pages->items, pages->n + 1, sizeof *pages->items));
+        pages->items[pages->n++] = page;
+        pages->n_lines += l4h_log_count_lines(page);
+        while (pages->n > 0 && pages->n_lines - l4h_log_count_lines(*pages->items) >= lines)
+                pages_drop_first(pages);
+}
+
+static void pages_print(Log *log, Pages *pages)
+{
+        size_t skipped = pages->n_lines > log->lines ? pages->n_lines - log->lines : 0;
+        for (; pages->n > 0; pages_drop_first(pages))
+                for (size_t i = 0; i < l4h_log_count_lines(*pages->items); i++) {
+                        l4h_line line = l4h_log_get_line(*pages->items, i);
+                        if (skipped > 0)
+                                skipped--;
+                        else if (line.time >= log->since)
+                                line_print(log, &line);
+                }
+}
+
+static void pages_done(Pages *pages)
+{
+        while (pages->n > 0)
+                pages_drop_first(pages);
+        free(pages->items);
+}
+
+/* The page behind the last one. Returns: -1 and the page, or an exit code. */
+static int page_read(Log *log, l4h_log **ret)
+{
+        for (;;) {
+                l4h_host *host = log->ctl->host;
+                int r = log->instance ? l4h_instance_read_log(host, log->instance, log->cursor, 0, ret)
+                                      : l4h_job_read_log(host, log->job, log->cursor, 0, ret);
+                if (r >= 0) {
+                        log_opened(log);
+                        free(log->cursor);
+                        log->cursor = format("%s", l4h_log_get_next(*ret));
+                        size_t n = l4h_log_count_lines(*ret);
+                        if (n > 0)
+                                log->time = l4h_log_get_line(*ret, n - 1).time;
+                        return -1;
+                }
+                int status = is_cursor_gone(log, r) ? -1 : log_failed(log, r);
+                if (status >= 0)
+                        return status;
+        }
+}
+
+/* Asks for lines, again and again when they are followed. */
 static int read_by_calls(Log *log)
 {
-        bool is_skipping = log->follows;
+        _cleanup_(pages_done) Pages pages = {0};
         for (;;) {
-                _cleanup_(log_unrefp) l4h_log *lines = NULL;
-                l4h_host *host = log->ctl->host;
-                int r = log->instance ? l4h_instance_read_log(host, log->instance, log->cursor, 0, &lines)
-                                      : l4h_job_read_log(host, log->job, log->cursor, 0, &lines);
-                if (r < 0)
-                        return ctl_fail(log->ctl);
-                for (size_t i = 0; i < l4h_log_count_lines(lines) && !is_skipping; i++) {
-                        l4h_line line = l4h_log_get_line(lines, i);
-                        line_print(log, &line);
-                }
-                free(log->cursor);
-                log->cursor = format("%s", l4h_log_get_next(lines));
-                if (!l4h_log_is_at_end(lines))
+                l4h_log *page;
+                int status = page_read(log, &page);
+                if (status >= 0)
+                        return status;
+                bool is_at_end = l4h_log_is_at_end(page);
+                pages_add(&pages, page, log->lines);
+                if (is_at_end || log->lines == UINT32_MAX)
+                        pages_print(log, &pages);
+                if (!is_at_end)
                         continue;
+                log->lines = UINT32_MAX; /* of what comes now, all */
                 if (is_over(log) || ferror(stdout))
                         return EXIT_DONE;
-                is_skipping = false;
                 (void)sleep(RETRY_SEC);
         }
 }
 
+/* ---- Whole logs ---- */
+
 static int log_print(Log *log)
 {
-        bool was_open = false;
         for (;;) {
                 int fd, r = log_open_again(log, &fd);
-                if (r == -EOPNOTSUPP && log->output != JSON && log->lines == UINT32_MAX)
+                if (r == -EOPNOTSUPP)
                         return read_by_calls(log);
-                if (r >= 0) {
-                        was_open = true;
-                        l4h_set_auto_start(log->ctl->host, false); /* who stops it wants it stopped */
-                        r = pipe_print(log, fd);
-                        if (r < 0) {
-                                fprintf(stderr, "The log cannot be read: %s.\n", strerror(-r));
-                                return EXIT_FAILED;
-                        }
-                        if (is_over(log) || ferror(stdout))
-                                return EXIT_DONE;
-                        if (log->is_silent && !log->was_over) /* the service may be unable to follow it */
-                                (void)sleep(RETRY_SEC);
+                if (r < 0) {
+                        int status = log_failed(log, r);
+                        if (status >= 0)
+                                return status;
                         continue;
                 }
-                if (was_open && r == -ENOENT)
-                        return EXIT_DONE; /* deleted meanwhile */
-                if (!was_open || !l4h_error_is_unreachable(log->ctl->host))
-                        return ctl_fail(log->ctl);
-                (void)sleep(RETRY_SEC);
-                (void)ctl_connect(log->ctl);
-                l4h_set_auto_start(log->ctl->host, false);
+                log_opened(log);
+                r = pipe_print(log, fd);
+                if (r < 0) {
+                        fprintf(stderr, "The log cannot be read: %s.\n", strerror(-r));
+                        return EXIT_FAILED;
+                }
+                if (is_over(log) || ferror(stdout))
+                        return EXIT_DONE;
+                if (log->is_silent && !log->was_over) /* the service may be unable to follow it */
+                        (void)sleep(RETRY_SEC);
         }
 }
 
@@ -188,12 +279,16 @@ int log_run(Ctl *ctl, const char *instance, uint64_t job)
 
         if (ctl->lines && !number_parse(ctl->lines, UINT32_MAX - 1, &lines, NULL))
                 return usage_fail("--lines must be a number, not '%s'.", ctl->lines);
-        log.lines = ctl->target && !ctl->lines ? UINT32_MAX : (uint32_t)lines;
+        log.lines = (uint32_t)lines;
         while (ctl->output && strcmp(ctl->output, outputs[log.output]) != 0)
                 if (++log.output > JSON)
                         return usage_fail("'%s' is no form of output; there are short, " HOST_LOG_CAT
                                           " and " HOST_LOG_JSON ".",
                                 ctl->output);
+        if (log.output == JSON && ctl->target && !ctl->target->is_machine)
+                return usage_fail(
+                        "--output=json does not work with --host, which carries no pipes; do this on the "
+                        "host itself.");
         log.is_terminal = terminal_is_output();
         log.cursor = format("%s", "");
         int status = log_print(&log);
@@ -205,7 +300,7 @@ void log_print_last(Ctl *ctl, const char *instance, uint32_t lines)
 {
         Log log = {.ctl = ctl, .instance = instance, .lines = lines, .is_terminal = terminal_is_output()};
         log.cursor = format("%s", "");
-        int fd, r = log_open(&log, false, &fd);
+        int fd, r = log_open(&log, &fd);
         if (r == -EOPNOTSUPP) /* by ssh; "logs" can do it line by line */
                 puts("\nThe log is not shown over this connection: see 'l4d2ctl logs'.");
         else if (r == -EACCES)

@@ -14,14 +14,15 @@ from test_job_log import printed, read_all, wait_kept
 from test_log import printing, read_whole_log  # noqa: F401
 from test_l4d2ctl import ctl, refused
 from test_recovery import kill_daemon
+from terminals import Terminal, at_terminal
 
 
 class Following:
-    """The tool while it runs, as an operator."""
+    """The tool while it runs, as an operator or another user."""
 
-    def __init__(self, *words):
-        self.process = subprocess.Popen(["setpriv", "--reuid", "otto", "--regid", "otto", "--init-groups", "l4d2ctl", *words],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def __init__(self, *words, user="otto", env=None):
+        self.process = subprocess.Popen(["setpriv", "--reuid", user, "--regid", user, "--init-groups", "l4d2ctl", *words],
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.said = b""
 
@@ -60,7 +61,7 @@ def test_a_terminal_gets_nothing_that_it_obeys(root, printing):
     printing("odd", r"printf 'a\tb\033[2Jc\233d\n'")
     for form in ("cat", "short", "json"):
         ours, theirs = pty.openpty()
-        subprocess.run(["l4d2ctl", "logs", "odd", "-o", form], stdout=theirs, check=True)
+        subprocess.run(["l4d2ctl", "--no-pager", "logs", "odd", "-o", form], stdout=theirs, check=True)
         os.close(theirs)
         said = b""
         try:
@@ -70,6 +71,19 @@ def test_a_terminal_gets_nothing_that_it_obeys(root, printing):
             pass
         os.close(ours)
         assert b"ready" in said and not set(said) & (set(range(32)) - {10, 13}), said
+        assert b"\x9b" not in said, "which begins a command where no UTF-8 is spoken"
+
+
+def test_a_whole_log_is_paged(root, printing):
+    printing("paged", "seq 20")
+    pager = {"user": "otto", "SYSTEMD_PAGER": "sed s/^/paged:/"}
+    assert "paged:20" in at_terminal("l4d2ctl", "logs", "paged", "-o", "cat", **pager)[1]
+    job = root.get_all(root.get("overlay", "paged")["LastJob"])["Id"]
+    assert "paged:" in at_terminal("l4d2ctl", "job", "log", job, **pager)[1]
+    following = Terminal("l4d2ctl", "logs", "paged", "-f", "-o", "cat", **pager)
+    assert "paged:" not in following.wait_text("ready")
+    following.send("\x03")
+    following.end()
 
 
 def test_following_over_restarts(root, saying):

@@ -5,11 +5,15 @@ import json
 import pathlib
 import pwd
 import subprocess
+import time
 
 import pytest
 
-from conftest import delete_instance, run, wait_for
+from conftest import delete_instance, run, start_again, unit, wait_for
+from test_ctl_logs import Following
+from test_follow import saying  # noqa: F401
 from test_library import Library
+from test_log import printing  # noqa: F401
 
 PORT = "2222"
 SSHD = pathlib.Path("/run/sshd")
@@ -44,14 +48,14 @@ def ctl(*words, to="ada@127.0.0.1:" + PORT, **kwargs):
     return run("l4d2ctl", "-H", to, *words, user="sam", env=HOME, **kwargs)
 
 
-def test_what_counts_is_who_logs_in(sshd, game, root):
-    try:
-        ctl("create", "farther")
-        ctl("start", "farther")
 def logins():
     return pathlib.Path("/var/log/sshd-test.log").read_text().count("Accepted publickey for ada")
 
 
+def test_what_counts_is_who_logs_in(sshd, game, root):
+    try:
+        ctl("create", "farther")
+        ctl("start", "farther")
         assert "active (running)" in ctl("status", "farther").stdout
         refused = ctl("stop", "farther", to=f"sam@127.0.0.1:{PORT}", check=False)
         assert refused.returncode == 1 and "authentication" in refused.stderr.lower()
@@ -78,23 +82,32 @@ def test_logs_come_without_files(sshd, root, instance):
     root.instance("faraway", "Start")
     wait_for(lambda: "started: " in ctl("logs", "faraway", "-o", "cat").stdout, what="the server's line")
     assert ctl("logs", "faraway", "-o", "cat").stdout == run("l4d2ctl", "logs", "faraway", "-o", "cat").stdout
-    for words in (["-o", "json"], ["-n", "3"]):
-        refused = ctl("logs", "faraway", *words, check=False)
-        assert refused.returncode == 1 and "on the host itself" in refused.stderr
-    following = subprocess.Popen(["setpriv", "--reuid", "sam", "--regid", "sam", "--init-groups", "l4d2ctl", "-H",
-                                  f"ada@127.0.0.1:{PORT}", "logs", "faraway", "-f"], env=HOME, stdout=subprocess.PIPE)
-    os.set_blocking(following.stdout.fileno(), False)
-    said = b""
+    for words in (["-n", "3", "-o", "cat"], ["-n", "0"], ["-n", "1"]):
+        assert ctl("logs", "faraway", *words).stdout == run("l4d2ctl", "logs", "faraway", *words).stdout
+    refused = ctl("logs", "faraway", "-o", "json", check=False)
+    assert refused.returncode == 2 and "--output=json does not work with --host" in refused.stderr
 
-    def stopped():
-        nonlocal said
-        said += following.stdout.read() or b""
-        if b"Stopped" not in said:
-            root.instance("faraway", "Restart")
-        return b"Stopped" in said
-    wait_for(stopped, 30, "what systemd said")
-    following.terminate()
-    following.wait(10)
+
+def test_a_log_is_followed_over_a_restart_without_files(sshd, root, saying):
+    say = saying("faraway")
+    following = Following("-H", f"ada@127.0.0.1:{PORT}", "logs", "faraway", "-f", "-o", "cat", user="sam", env=HOME)
+    following.until(b"ready\n")
+    say(b"one")
+    following.until(b"one\n")
+    run("systemctl", "stop", "left4me-hostd")
+    say(b"two")
+    time.sleep(2)  # it has tried again by then
+    assert unit("left4me-hostd.service", "ActiveState")["ActiveState"] == "inactive", "it starts nothing that was stopped"
+    start_again("systemd-journald.service")
+    run("journalctl", "--rotate", "--vacuum-size=1")
+    say(b"three")
+    run("systemctl", "start", "left4me-hostd")
+    said = following.until(b"three\n").splitlines()
+    assert said.count(b"ready") == 1 and said.count(b"one") == 1 and said.count(b"three") == 1, said
+    root.instance("faraway", "Stop")
+    root.wait_job(root.instance("faraway", "Delete")[0])
+    assert following.process.wait(20) == 0, "the instance is gone"
+    assert b"may be missing" in following.process.stderr.read()
 
 
 def test_a_host_that_is_not_there_is_named(sshd):
@@ -122,8 +135,15 @@ def test_a_lost_connection_ends_a_watch_and_what_waits(sshd, game, root, tmp_pat
     root.job(job, "Cancel")
 
 
-def test_a_container(game):
+def test_a_container(game, printing):
+    printing("faraway", "seq 20")
     assert "game" in run("l4d2ctl", "-M", ".host", "overlay", "list").stdout
+    whole = run("l4d2ctl", "logs", "faraway", "-o", "cat").stdout.splitlines()
+    assert len(whole) > 10
+    following = Following("-M", ".host", "logs", "faraway", "-f", "-o", "cat", user="root")
+    last = whole[-1].encode()
+    assert len(following.until(last).splitlines()) <= 10, "the last lines, as without a name"
+    following.end()
     refused = run("l4d2ctl", "-M", "nowhere", "list", check=False)
     assert refused.returncode == 1 and "nowhere" in refused.stderr
     assert run("l4d2ctl", "-M", "a", "-H", "b", "start", "x", check=False).returncode == 2
@@ -139,6 +159,12 @@ def test_several_hosts_and_one_that_does_not_answer(sshd, game, root, instance):
     assert f"Cannot reach left4me-hostd on {gone}: " in done.stderr
     done = run("l4d2ctl", "-H", here, "-H", gone, "status", "faraway", user="sam", env=HOME, check=False)
     assert done.returncode == 1 and f"Host: {here}" in done.stdout and gone in done.stderr
+    instance("farend")
+    for name in ("faraway", "farend"):
+        root.instance(name, "Start")
+    before = logins()
+    done = run("l4d2ctl", "-H", here, "status", "faraway", "farend", user="sam", env=HOME)
+    assert done.stdout.count("Main PID") == 2 and logins() - before == 2, "one for the service, one for systemd"
     done = run("l4d2ctl", "-H", here, "-H", here, "--json=short", "status", user="sam", env=HOME)
     assert [host["Host"] for host in json.loads(done.stdout)] == [here, here]
     front = subprocess.Popen(["setpriv", "--reuid", "sam", "--regid", str(pwd.getpwnam("sam").pw_gid), "--init-groups", "l4d2ctl",
@@ -148,9 +174,3 @@ def test_several_hosts_and_one_that_does_not_answer(sshd, game, root, instance):
     assert any(change["Host"] == here and change["Change"] == "ready" for change in changes)
     front.terminate()
     front.wait(10)
-    instance("farend")
-    for name in ("faraway", "farend"):
-        root.instance(name, "Start")
-    before = logins()
-    done = run("l4d2ctl", "-H", here, "status", "faraway", "farend", user="sam", env=HOME)
-    assert done.stdout.count("Main PID") == 2 and logins() - before == 2, "one for the service, one for systemd"
