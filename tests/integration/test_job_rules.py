@@ -61,8 +61,8 @@ def gate_in_place(root):
     PROGRAM.chmod(0o755)
     gate.open()
     yield gate
-    gate.shut()
     real.rename(PROGRAM)
+    gate.shut()  # when nothing waits at it any more
 
 
 @pytest.fixture
