@@ -46,18 +46,8 @@ static int assign_overlays(l4h_settings *settings, const char *value)
 
 static int assign_time_limit(l4h_settings *settings, const char *value)
 {
-        static const struct {
-                const char *unit;
-                uint64_t seconds;
-        } units[] = {{"", 1}, {"s", 1}, {"min", 60}, {"h", 3600}};
-        uint64_t number;
-        const char *unit;
-        if (!number_parse(value, UINT64_MAX / 3600 / 1000000, &number, &unit))
-                return -EINVAL;
-        for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-                if (strcmp(unit, units[i].unit) == 0)
-                        return l4h_settings_set_time_limit(settings, number * units[i].seconds * 1000000);
-        return -EINVAL;
+        uint64_t usec;
+        return span_parse(value, &usec) ? l4h_settings_set_time_limit(settings, usec) : -EINVAL;
 }
 
 static int assign_size_limit(l4h_settings *settings, const char *value)
@@ -99,7 +89,8 @@ static const struct {
         {HOST_MEMBER_Port, assign_port, "a number up to 65535"},
         {HOST_MEMBER_Arguments, assign_arguments, "words with blanks between"},
         {HOST_MEMBER_Overlays, assign_overlays, "names with commas between"},
-        {HOST_MEMBER_TimeLimit, assign_time_limit, "a number with s, min, h or nothing (seconds) after it"},
+        {HOST_MEMBER_TimeLimit, assign_time_limit,
+                "a number with s, min, h, d or nothing (seconds) after it"},
         {HOST_MEMBER_SizeLimit, assign_size_limit, "a number with K, M, G, T or nothing (bytes) after it"},
         {HOST_MEMBER_FileLimit, assign_file_limit, "a number"},
         {HOST_MEMBER_KeepGenerations, assign_keep_generations, "a number"},

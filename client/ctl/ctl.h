@@ -53,6 +53,8 @@ typedef struct Ctl {
         bool builds;                /* --build */
         bool follows;               /* --follow */
         const char *lines, *output; /* --lines=, --output=, NULL when they are not given */
+        const char *since, *until;  /* --since=, --until=, as well */
+        const char *priority;       /* --priority=, as well */
 } Ctl;
 
 /* Options that belong to some verbs alone. */
@@ -173,6 +175,14 @@ void print_state(const char *state, const char *sub_state);
 /* Reads a number in decimal. Returns: whether it is one, at most `max`; `*ret_end` is what follows it, and
  * nothing may follow when that is NULL. */
 bool number_parse(const char *text, uint64_t max, uint64_t *ret, const char **ret_end);
+
+/* ---- when.c ---- */
+
+/* Reads a span of time, "90min", in microseconds. Returns: whether it is one. */
+bool span_parse(const char *text, uint64_t *ret);
+/* Reads a time, "2026-01-31 18:00" or "2h ago", in microseconds since the epoch. Returns: whether it is one.
+ */
+bool time_parse(const char *text, uint64_t *ret);
 
 /* ---- terminal.c: what standard output can show, and for whom ---- */
 

@@ -4,6 +4,7 @@
 #include "ctl.h"
 #include "dbus/names.h"
 #include <errno.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,12 +20,14 @@ typedef struct Log {
         bool follows;
         uint32_t lines; /* UINT32_MAX: all */
         bool is_terminal;
-        char *cursor;   /* of the last line, "" before the first or when that is gone */
-        uint64_t time;  /* of the last line */
-        uint64_t since; /* what is older is not wanted */
-        bool was_open;  /* it could be read once */
-        bool was_over;  /* the job, when the log was opened last */
-        bool is_silent; /* the last pipe brought nothing */
+        char *cursor;      /* of the last line, "" before the first or when that is gone */
+        uint64_t time;     /* of the last line */
+        uint64_t since;    /* what is older is not wanted */
+        uint64_t until;    /* nor what is newer */
+        uint32_t priority; /* nor what is less urgent */
+        bool was_open;     /* it could be read once */
+        bool was_over;     /* the job, when the log was opened last */
+        bool is_silent;    /* the last pipe brought nothing */
 } Log;
 
 static void text_print(const Log *log, const char *text, size_t size)
@@ -78,10 +81,14 @@ static int log_open(Log *log, int *ret)
         must(options);
         l4h_log_options_set_json(options, true);
         l4h_log_options_set_follow(options, log->follows);
+        if (log->until != UINT64_MAX)
+                l4h_log_options_set_until(options, log->until);
+        if (log->priority < LOG_DEBUG)
+                l4h_log_options_set_priority(options, log->priority);
+        if (log->since > 0)
+                l4h_log_options_set_since(options, log->since);
         if (*log->cursor)
                 must(l4h_log_options_set_cursor(options, log->cursor) < 0 ? NULL : options);
-        else if (log->since > 0)
-                l4h_log_options_set_since(options, log->since);
         else if (log->lines != UINT32_MAX)
                 l4h_log_options_set_lines(options, log->lines);
         return log->instance ? l4h_instance_open_log(log->ctl->host, log->instance, options, ret)
@@ -162,32 +169,49 @@ typedef struct Pages {
         size_t n, n_lines;
 } Pages;
 
-static void pages_drop_first(Pages *pages)
+static bool is_wanted(const Log *log, const l4h_line *line)
 {
-        pages->n_lines -= l4h_log_count_lines(*pages->items);
+        return line->time >= log->since && line->time <= log->until && line->priority <= log->priority;
+}
+
+static size_t count_wanted(const Log *log, const l4h_log *page)
+{
+        size_t n = 0;
+        for (size_t i = 0; i < l4h_log_count_lines(page); i++) {
+                l4h_line line = l4h_log_get_line(page, i);
+                n += is_wanted(log, &line);
+        }
+        return n;
+}
+
+static void pages_drop_first(const Log *log, Pages *pages)
+{
+        pages->n_lines -= count_wanted(log, *pages->items);
         l4h_log_unref(*pages->items);
         memmove(pages->items, pages->items + 1, --pages->n * sizeof *pages->items);
 }
 
-/* Takes `page`; lets go of those that have none of the last `lines`. */
-static void pages_add(Pages *pages, l4h_log *page, uint32_t lines)
+/* Takes `page`; lets go of those that have none of the last lines. */
+static void pages_add(const Log *log, Pages *pages, l4h_log *page)
 {
         pages->items = must(reallocarray(pages->items, pages->n + 1, sizeof *pages->items));
         pages->items[pages->n++] = page;
-        pages->n_lines += l4h_log_count_lines(page);
-        while (pages->n > 0 && pages->n_lines - l4h_log_count_lines(*pages->items) >= lines)
-                pages_drop_first(pages);
+        pages->n_lines += count_wanted(log, page);
+        while (pages->n > 0 && pages->n_lines - count_wanted(log, *pages->items) >= log->lines)
+                pages_drop_first(log, pages);
 }
 
 static void pages_print(Log *log, Pages *pages)
 {
         size_t skipped = pages->n_lines > log->lines ? pages->n_lines - log->lines : 0;
-        for (; pages->n > 0; pages_drop_first(pages))
+        for (; pages->n > 0; pages_drop_first(log, pages))
                 for (size_t i = 0; i < l4h_log_count_lines(*pages->items); i++) {
                         l4h_line line = l4h_log_get_line(*pages->items, i);
+                        if (!is_wanted(log, &line))
+                                continue;
                         if (skipped > 0)
                                 skipped--;
-                        else if (line.time >= log->since)
+                        else
                                 line_print(log, &line);
                 }
 }
@@ -195,7 +219,7 @@ static void pages_print(Log *log, Pages *pages)
 static void pages_done(Pages *pages)
 {
         while (pages->n > 0)
-                pages_drop_first(pages);
+                l4h_log_unref(pages->items[--pages->n]);
         free(pages->items);
 }
 
@@ -231,7 +255,7 @@ static int read_by_calls(Log *log)
                 if (status >= 0)
                         return status;
                 bool is_at_end = l4h_log_is_at_end(page);
-                pages_add(&pages, page, log->lines);
+                pages_add(log, &pages, page);
                 if (is_at_end || log->lines == UINT32_MAX)
                         pages_print(log, &pages);
                 if (!is_at_end)
@@ -270,16 +294,64 @@ static int log_print(Log *log)
         }
 }
 
+static bool priority_parse(const char *text, uint32_t *ret)
+{
+        static const char *const words[] = {
+                "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"};
+        uint64_t number;
+        for (*ret = 0; *ret <= LOG_DEBUG; (*ret)++)
+                if (strcmp(text, words[*ret]) == 0)
+                        return true;
+        if (!number_parse(text, LOG_DEBUG, &number, NULL))
+                return false;
+        *ret = (uint32_t)number;
+        return true;
+}
+
+/* `text` may be NULL. Returns: an exit code. */
+static int time_read(const char *text, const char *option, uint64_t *ret)
+{
+        if (!text || time_parse(text, ret))
+                return EXIT_DONE;
+        return usage_fail("--%s must be a time, such as 18:00, \"2026-01-31 18:00\", -2h or today, not '%s'.",
+                option, text);
+}
+
+/* Which lines are wanted, as the options say. Returns: an exit code. */
+static int range_read(const Ctl *ctl, Log *log)
+{
+        uint64_t lines = ctl->follows && !ctl->since ? FOLLOW_LINES : UINT32_MAX;
+        if (ctl->lines && !number_parse(ctl->lines, UINT32_MAX - 1, &lines, NULL))
+                return usage_fail("--lines must be a number, not '%s'.", ctl->lines);
+        log->lines = (uint32_t)lines;
+        int status = time_read(ctl->since, "since", &log->since);
+        if (status == EXIT_DONE)
+                status = time_read(ctl->until, "until", &log->until);
+        if (status != EXIT_DONE)
+                return status;
+        if (ctl->until && ctl->follows)
+                return usage_fail("--until does not go with --follow, which has no end.");
+        if (ctl->priority && !priority_parse(ctl->priority, &log->priority))
+                return usage_fail("--priority must be emerg, alert, crit, err, warning, notice, info, debug "
+                                  "or a number from 0 to 7, not '%s'.",
+                        ctl->priority);
+        return EXIT_DONE;
+}
+
 int log_run(Ctl *ctl, const char *instance, uint64_t job)
 {
         static const char *const outputs[] = {
                 [SHORT] = "short", [CAT] = HOST_LOG_CAT, [JSON] = HOST_LOG_JSON};
-        uint64_t lines = ctl->follows ? FOLLOW_LINES : UINT32_MAX;
-        Log log = {.ctl = ctl, .instance = instance, .job = job, .follows = ctl->follows};
+        Log log = {.ctl = ctl,
+                .instance = instance,
+                .job = job,
+                .follows = ctl->follows,
+                .until = UINT64_MAX,
+                .priority = LOG_DEBUG};
+        int status = range_read(ctl, &log);
 
-        if (ctl->lines && !number_parse(ctl->lines, UINT32_MAX - 1, &lines, NULL))
-                return usage_fail("--lines must be a number, not '%s'.", ctl->lines);
-        log.lines = (uint32_t)lines;
+        if (status != EXIT_DONE)
+                return status;
         while (ctl->output && strcmp(ctl->output, outputs[log.output]) != 0)
                 if (++log.output > JSON)
                         return usage_fail("'%s' is no form of output; there are short, " HOST_LOG_CAT
@@ -291,14 +363,19 @@ int log_run(Ctl *ctl, const char *instance, uint64_t job)
                         "host itself.");
         log.is_terminal = terminal_is_output();
         log.cursor = format("%s", "");
-        int status = log_print(&log);
+        status = log_print(&log);
         free(log.cursor);
         return status;
 }
 
 void log_print_last(Ctl *ctl, const char *instance, uint32_t lines)
 {
-        Log log = {.ctl = ctl, .instance = instance, .lines = lines, .is_terminal = terminal_is_output()};
+        Log log = {.ctl = ctl,
+                .instance = instance,
+                .lines = lines,
+                .until = UINT64_MAX,
+                .priority = LOG_DEBUG,
+                .is_terminal = terminal_is_output()};
         log.cursor = format("%s", "");
         int fd, r = log_open(&log, &fd);
         if (r == -EOPNOTSUPP) /* by ssh; "logs" can do it line by line */

@@ -12,6 +12,9 @@ typedef enum Option {
         FOLLOW,
         LINES,
         OUTPUT,
+        SINCE,
+        UNTIL,
+        PRIORITY,
         WAIT,
         NO_WAIT,
         JSON,
@@ -39,6 +42,9 @@ static const struct {
         [FOLLOW] = {"follow", NULL, 'f', OPTION_LOG, "go on with what comes"},
         [LINES] = {"lines", "N", 'n', OPTION_LOG, "the last so many lines only"},
         [OUTPUT] = {"output", "short|cat|json", 'o', OPTION_LOG, "with the time, as printed, or objects"},
+        [SINCE] = {"since", "TIME", 'S', OPTION_LOG, "what came since 18:00, -2h, 2026-01-31, ..."},
+        [UNTIL] = {"until", "TIME", 'U', OPTION_LOG, "what came until then"},
+        [PRIORITY] = {"priority", "LEVEL", 'p', OPTION_LOG, "err, warning, ... or 0 to 7, and more urgent"},
         [WAIT] = {"wait", NULL, 0, OPTION_WAIT, "wait for the end of the job: the default"},
         [NO_WAIT] = {"no-wait", NULL, 0, OPTION_WAIT, "print the number of the job instead"},
         [JSON] = {"json", "short|pretty|off", 0, OPTION_JSON, "print JSON, with all there is"},
@@ -88,6 +94,15 @@ static int option_take(Ctl *ctl, Option option, const char *argument)
                 break;
         case OUTPUT:
                 ctl->output = argument;
+                break;
+        case SINCE:
+                ctl->since = argument;
+                break;
+        case UNTIL:
+                ctl->until = argument;
+                break;
+        case PRIORITY:
+                ctl->priority = argument;
                 break;
         case WAIT:
         case NO_WAIT:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* NAME and KEY=VALUE, a line each, and text of others that l4d2ctl shows on a terminal. */
+/* NAME and KEY=VALUE, a line each, times, and text of others that l4d2ctl shows on a terminal. */
 #include "client/ctl/ctl.h"
 #include "fuzz.h"
 
@@ -33,8 +33,10 @@ static void check_shown(const char *text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         g_autofree char *text = fuzz_text(data, size);
+        uint64_t usec;
 
         terminal_look();
+        (void)time_parse(text, &usec);
         check_shown(text);
         check_settings(text, instance_keys);
         check_settings(text, overlay_keys);

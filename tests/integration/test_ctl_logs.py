@@ -5,6 +5,7 @@ import pty
 import signal
 import subprocess
 import os
+import time
 
 import pytest
 from builds import go_on, held  # noqa: F401
@@ -55,6 +56,25 @@ def test_a_log_in_each_form(root, printing):
     assert [line[16:] for line in short] == lines and short[0][9:10] == b":" and short[0][12:13] == b":"
     assert raw("logs", "forms", "-n", "2", "-o", "cat") == b"20\nready\n"
     assert raw("logs", "forms", "-n", "0") == b""
+
+
+def test_a_part_of_a_log(root, saying):
+    say = saying("parts")
+    following = Following("logs", "parts", "-f", "--since=yesterday", "-o", "cat")
+    following.until(b"ready\n")
+    say(b"first")
+    following.until(b"first\n")
+    time.sleep(2)  # times of the command line are whole seconds
+    between = f"@{int(time.time())}"
+    say(b"second")
+    assert b"first\nsecond\n" in following.until(b"second\n")
+    following.end()
+    def part(*words):
+        return raw("logs", "parts", "-o", "cat", *words)
+    assert part("--since", between) == b"second\n" == part("-S", "now", "-n", "1", "-S", between)
+    assert part("--until", between, "-n", "1") == b"first\n"
+    assert part("-S", "1h ago", "-U", between).endswith(b"ready\nfirst\n") and part("-S", "-1d") == part("-S", "yesterday") == part()
+    assert part("-p", "info") == part("--priority=7") == part() and part("-p", "err") == b""
 
 
 def test_a_terminal_gets_nothing_that_it_obeys(root, printing):
@@ -140,6 +160,8 @@ def test_a_log_whose_last_line_is_gone_goes_on(root, saying):
 
 
 @pytest.mark.parametrize("words", [["logs"], ["logs", "a", "b"], ["logs", "forms", "-n", "few"], ["logs", "forms", "-o", "long"],
+                                   ["logs", "forms", "-S", "soon"], ["logs", "forms", "-U", "-1h", "-f"], ["logs", "forms", "-p", "loud"],
+                                   ["logs", "forms", "-S", "25:00"], ["logs", "forms", "--until=2026-02-30x"], ["list", "-S", "now"],
                                    ["list", "-f"], ["status", "--lines=3"], ["job", "log", "1", "2", "-f"], ["job", "log", "x"]])
 def test_bad_words(game, words):
     refused(*words, status=2)

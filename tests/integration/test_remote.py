@@ -82,7 +82,8 @@ def test_logs_come_without_files(sshd, root, instance):
     root.instance("faraway", "Start")
     wait_for(lambda: "started: " in ctl("logs", "faraway", "-o", "cat").stdout, what="the server's line")
     assert ctl("logs", "faraway", "-o", "cat").stdout == run("l4d2ctl", "logs", "faraway", "-o", "cat").stdout
-    for words in (["-n", "3", "-o", "cat"], ["-n", "0"], ["-n", "1"]):
+    for words in (["-n", "3", "-o", "cat"], ["-n", "0"], ["-n", "1"], ["-S", "yesterday", "-n", "2", "-p", "info"], ["-U", "yesterday"],
+                  ["-p", "err"]):
         assert ctl("logs", "faraway", *words).stdout == run("l4d2ctl", "logs", "faraway", *words).stdout
     refused = ctl("logs", "faraway", "-o", "json", check=False)
     assert refused.returncode == 2 and "--output=json does not work with --host" in refused.stderr
