@@ -64,6 +64,8 @@ def test_built_started_asked_and_stopped(root, ada, overlay, instance, figure):
     assert (inside / "both.txt").read_text() == "upper\n", "the first wins"
     assert {"both.txt", "upper.txt", "lower.txt"} <= set(os.listdir(inside))
     figure(f"kernel {os.uname().release}: a server on layers by {WAY} answers in {tell(ada, 'cycle'):.3f} s")
+    said = run("l4d2ctl", "status", "cycle", user="ada").stdout
+    assert re.search(r"^ *Memory: [\d.]+[KMG] \(max: [\d.]+[KMG]\)$", said, re.M) and re.search(r"^ *CPU: [\d.]+\w", said, re.M), said
     ada.instance("cycle", "Stop")
     assert ada.get("instance", "cycle")["ActiveState"] == "inactive" and "cycle" not in mounted()
 
