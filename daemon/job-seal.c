@@ -10,10 +10,10 @@
 #include "output.h"
 #include "overlay.h"
 #include "paths.h"
+#include "seal-answer.h"
 #include "tree/measure.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #define SEAL_TIME_LIMIT (UINT64_C(3600) * G_USEC_PER_SEC)
 
@@ -45,25 +45,24 @@ void job_seal_fail(Job *job, const char *result, int exit_status, const char *me
                 job_seal_discard(job, "failed", result, exit_status, message);
 }
 
-/* Takes the digest. */
-static void publish(Job *job, char *digest, uint64_t bytes, uint64_t files)
+static void publish(Job *job, const SealAnswer *answer)
 {
         Overlay *overlay = overlay_by_id(job->host, job->row->overlay);
         const GenerationRow *current = overlay_current(overlay);
         g_autoptr(GError) error = NULL;
         GenerationRow *generation;
 
-        if (current && g_str_equal(current->digest, digest)) {
+        if (current && g_str_equal(current->digest, answer->digest)) {
                 g_autofree char *message = g_strdup_printf(
                         "Nothing changed: what it made is equal to generation %" PRIu64 ", which stays",
                         current->number);
 
-                g_free(digest);
                 job_seal_discard(job, "done", "success", 0, message);
                 return;
         }
         generation = g_new0(GenerationRow, 1);
-        *generation = (GenerationRow){job->row->generation, host_now(), bytes, files, digest};
+        *generation = (GenerationRow){
+                job->row->generation, host_now(), answer->bytes, answer->files, g_strdup(answer->digest)};
         if (!overlay_publish(overlay, generation, job, &error))
                 job_seal_fail(job, "store", 0, error->message);
 }
@@ -72,8 +71,7 @@ static void on_sealed(Job *job, const JobUnitResult *result, void *userdata)
 {
         g_autoptr(Output) output = userdata;
         g_autofree char *text = g_strchomp(output_read(output)), *message = NULL;
-        char digest[65];
-        uint64_t bytes, files;
+        SealAnswer answer;
 
         fault_point(FAULT_SEAL_ENDED);
         if (job_is_cancelled(job) || !result->is_success) {
@@ -83,15 +81,16 @@ static void on_sealed(Job *job, const JobUnitResult *result, void *userdata)
                         is_refused ? text : result->message);
                 return;
         }
-        if (sscanf(text, "%64[0-9a-f] %" SCNu64 " %" SCNu64, digest, &bytes, &files) != 3) {
+        if (!seal_answer_parse(text, &answer)) {
                 job_seal_fail(job, "seal", 0, "The seal's answer makes no sense");
                 return;
         }
-        message = disk_limit_explain_sealed(overlay_by_id(job->host, job->row->overlay), bytes, files);
+        message = disk_limit_explain_sealed(
+                overlay_by_id(job->host, job->row->overlay), answer.bytes, answer.files);
         if (message)
                 job_seal_fail(job, RESULT_DISK_LIMIT, 0, message);
         else
-                publish(job, g_strdup(digest), bytes, files);
+                publish(job, &answer);
 }
 
 static void seal_started(Job *job, void *userdata)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "log-bus.h"
-#include "log-stream.h"
 #include "options.h"
 #include "sd-autoptr.h"
 
@@ -8,7 +7,6 @@
 
 #define ANSWER_LINES 1000
 #define ANSWER_SIZE  (1024 * 1024) /* bytes */
-#define CURSOR_MAX   1024          /* bytes; the journal's are some 150 */
 
 static int append_lines(sd_bus_message *answer, const GPtrArray *lines)
 {
@@ -151,7 +149,7 @@ static gboolean read_cursor(sd_bus_message *m, void *target, GError **error)
                refuse(error, HOST_OPTION_CURSOR, "a cursor of at most " G_STRINGIFY(CURSOR_MAX) " bytes");
 }
 
-static gboolean read_wish(sd_bus_message *m, LogWish *wish, GError **error)
+gboolean log_bus_read_wish(sd_bus_message *m, LogWish *ret, GError **error)
 {
         static const Option options[] = {
                 {HOST_OPTION_FORMAT, "s", read_format},
@@ -164,9 +162,10 @@ static gboolean read_wish(sd_bus_message *m, LogWish *wish, GError **error)
                 {},
         };
 
-        if (!options_read(m, options, wish, error))
+        *ret = (LogWish){.range = JOURNAL_ALL};
+        if (!options_read(m, options, ret, error))
                 return FALSE;
-        if (wish->follows && wish->range.until < UINT64_MAX)
+        if (ret->follows && ret->range.until < UINT64_MAX)
                 return refuse(error, HOST_OPTION_UNTIL, "left out with \"" HOST_OPTION_FOLLOW "\"");
         return TRUE;
 }
@@ -183,9 +182,9 @@ static void on_log_opened(int fd, const GError *error, void *userdata)
 int log_bus_open(Call *call, Host *host, Log *log, bool is_whole)
 {
         g_autoptr(GError) error = NULL;
-        LogWish wish = {.range = JOURNAL_ALL};
+        LogWish wish;
 
-        if (!read_wish(call->message, &wish, &error))
+        if (!log_bus_read_wish(call->message, &wish, &error))
                 return call_fail(call, error);
         wish.follows = wish.follows && !is_whole;
         log_open(host, log, &wish, call_uid(call), on_log_opened, call);

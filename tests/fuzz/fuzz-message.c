@@ -2,6 +2,7 @@
 /* The arguments of a call, as the gate and then the handler read them. They come through a real connection of
  * sd-bus: dbus-broker hands them on without a look. The first byte says of which types they are said to be,
  * the second who reads them. */
+#include "daemon/log-bus.h"
 #include "daemon/message-size.h"
 #include "daemon/options.h"
 #include "daemon/settings-bus.h"
@@ -24,10 +25,11 @@ static void read_settings(sd_bus_message *m)
         g_auto(InstanceSettings) instance = {};
         g_auto(OverlaySettings) overlay = {};
         g_auto(ImportSettings) import = {};
+        LogWish wish;
         GError *error = NULL;
         gboolean is_right;
 
-        switch (reader % 4) {
+        switch (reader % 5) {
         case 0:
                 is_right = instance_settings_read(m, &instance, &error);
                 break;
@@ -36,6 +38,11 @@ static void read_settings(sd_bus_message *m)
                 break;
         case 2:
                 is_right = import_settings_read(m, &import, &error);
+                break;
+        case 3:
+                is_right = log_bus_read_wish(m, &wish, &error);
+                g_assert_true(!is_right || wish.range.priority <= 7);
+                g_assert_true(!is_right || !wish.range.cursor || strlen(wish.range.cursor) <= CURSOR_MAX);
                 break;
         default:
                 is_right = options_read_none(m, &error);
