@@ -77,14 +77,25 @@ static void on_empty_started(Job *job, void *userdata)
         job_unstage(job, "");
 }
 
+/* What the unit could not delete is no reason to keep what it could. */
+static void on_partly_removed(Job *job, void *data)
+{
+        Trash *t = data;
+
+        trash_failed(job, t->failure, t->exit_status, t->failure_message);
+        trash_free(t);
+}
+
 static void on_emptied(Job *job, const JobUnitResult *result, void *userdata)
 {
+        Trash *t = userdata;
+
         if (!result->is_success) {
-                trash_failed(job, result->result, result->exit_status, result->message);
-                trash_free(userdata);
-                return;
+                t->failure = g_strdup(result->result);
+                t->failure_message = g_strdup(result->message);
+                t->exit_status = result->exit_status;
         }
-        job_run_in_thread(job, trash_remove, on_removed, userdata);
+        job_run_in_thread(job, trash_remove, t->failure ? on_partly_removed : on_removed, t);
 }
 
 static void on_staged(Job *job, void *data)

@@ -43,6 +43,8 @@ void trash_free(Trash *t)
         g_free(t->slot_user);
         g_ptr_array_unref(t->names);
         g_clear_pointer(&t->spared, g_array_unref);
+        g_free(t->failure);
+        g_free(t->failure_message);
         g_free(t->message);
         g_free(t);
 }
@@ -293,7 +295,7 @@ static int remove_dir(Trash *t, const char *path)
 
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        if (unlinkat(fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        if (unlinkat(fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT || (errno == ENOTEMPTY && t->failure))
                 return 0;
         return fail(-errno, &t->message, "Cannot remove " PATH_STATE "/%s: %s", path, g_strerror(errno));
 }
@@ -349,6 +351,8 @@ static int remove_all(Trash *t)
                 for (guint k = 0; r >= 0 && k < t->names->len; k++)
                         r = remove_trash(t, roots[n], t->names->pdata[k]);
         fault_point(FAULT_TRASH_TOPS_REMOVED);
+        if (t->failure)
+                return r;
         if (r >= 0)
                 r = remove_work(t);
         if (r >= 0)

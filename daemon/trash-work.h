@@ -19,6 +19,9 @@ typedef struct Trash {
         char *instance;         /* the instance when all of it goes, or NULL */
         char *layers;           /* the layers directory whose `work` goes too, or NULL */
         unsigned n_staged;
+        /* How the unit ended that did not empty all of it, NULL: it did. What holds something stays then. */
+        char *failure, *failure_message;
+        int exit_status;
         int result;
         char *message;
 } Trash;
@@ -33,5 +36,5 @@ void trash_add_instance(Trash *trash, const char *name, bool whole);
 /* For job_run_in_thread(), on a Trash. `result` is 0 or negative errno, then with a message. */
 /* Moves everything and stages `n_staged` trees, 0 to n_staged - 1. */
 void trash_stage(void *trash);
-/* Removes what is left when these are empty. */
+/* Removes what is left when these are empty; the empty ones alone where not all are. */
 void trash_remove(void *trash);

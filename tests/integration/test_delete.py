@@ -258,6 +258,11 @@ def test_what_cannot_be_deleted_goes_at_the_next_start(root, instance):
     assert "immovable" in log and "movable\"" in log, log
     left, = [p for p in trash() if p.name == str(job["Id"])]
     assert [p.name for p in left.rglob("*movable")] == ["immovable"], "what could go has gone"
+    # What others left goes in spite of it, and leaves no directory.
+    other = STATE / "overlays/.trash/1/0"
+    other.mkdir(parents=True)
+    (other / "file").touch()
+    give_to_server(other)
     # The instance has a new upper layer, and others are deleted as ever.
     root.instance("alpha", "Start")
     assert not file.exists()
@@ -266,6 +271,7 @@ def test_what_cannot_be_deleted_goes_at_the_next_start(root, instance):
 
     run("systemctl", "restart", "left4me-hostd.service")
     wait_quiet(root)
+    assert trash() == [left]
     swept = [j for j in (o.get("org.left4me.Host1.Job") for o in root.objects().values()) if j and j["Kind"] == "empty-trash"]
     last = max(swept, key=lambda j: j["Id"])
     assert last["State"] == "failed" and last["Subject"] == "/" and last["Requesters"] == [], last
