@@ -192,9 +192,14 @@ static int trash_userns(Trash *t)
 static int stage_tree(Trash *t, int trash_fd, const char *name, int job_fd, int userns_fd)
 {
         g_autofree char *to = g_strdup_printf("%u", t->n_staged);
-        _cleanup_close_ int tree_fd = beneath_open(trash_fd, name, O_PATH | O_DIRECTORY, 0);
+        _cleanup_close_ int tree_fd = -EBADF;
         int r;
 
+        /* Root's own, which the unit could not even open: one that was made and not given away when the
+         * service was killed. */
+        if (unlinkat(trash_fd, name, AT_REMOVEDIR) == 0)
+                return 0;
+        tree_fd = beneath_open(trash_fd, name, O_PATH | O_DIRECTORY, 0);
         if (tree_fd == -ENOTDIR || tree_fd == -ELOOP)
                 return unlinkat(trash_fd, name, 0) < 0 ? -errno
                                                        : 0; /* no tree: a file or a link stood there */

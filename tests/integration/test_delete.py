@@ -282,6 +282,18 @@ def test_what_cannot_be_deleted_goes_at_the_next_start(root, instance):
     assert trash() == []
 
 
+def test_a_directory_that_was_made_and_not_yet_given_away(root, overlay):
+    """What root makes is root's alone for an instant, and a service that is killed then leaves it so."""
+    overlay("maps", "echo > file")
+    build_now(root, "maps", "exit 1")
+    wait_quiet(root)
+    (overlay_dir(root, "maps") / "2").mkdir(mode=0o700)
+    run("systemctl", "restart", "left4me-hostd.service")
+    wait_quiet(root)
+    assert os.listdir(overlay_dir(root, "maps")) == ["1"] and trash() == []
+    assert [j["State"] for j in jobs_of(root, "maps", "prune")][-1] == "done"
+
+
 def test_a_prune_that_was_cancelled_is_made_up_for(root, overlay):
     """Generations that nobody finished and nobody deletes go at the next start, and nothing else does."""
     overlay("maps", "echo > file")
