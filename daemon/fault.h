@@ -6,7 +6,8 @@
  * first) that a thread comes to the point NAME, the file is removed, so that the next program goes on, and
  *
  *   kill   the program ends by SIGKILL
- *   stop   it halts by SIGSTOP, until whoever waits for that has ended the host or sends SIGCONT */
+ *   stop   it halts by SIGSTOP, until whoever waits for that has ended the host or sends SIGCONT
+ *   wait   the thread waits there until the file is there again, and removes it */
 #pragma once
 
 /* In the order of the work that they are part of. */

@@ -83,6 +83,7 @@ static void mount_call_finish(MountCall *c, GError *error)
                 jobs_schedule(i->host);           /* a deletion may have waited for this mount */
                 if (!i->is_mounted)
                         overlay_prune_all(i->host);
+                instance_unmount_unused(i); /* its unit may have been stopped while it was mounted */
         }
         g_clear_error(&error);
         mount_work_clear(&c->work);

@@ -29,7 +29,8 @@ def listed_points():
 # The service, halted and killed
 
 def arm(point, action, count=1):
-    """Under another name first: the service may look at any time."""
+    """action: kill or stop the service there, or wait: the thread that comes there, until the file FAULT is there again.
+    Under another name first: the service may look at any time."""
     new = FAULT.with_suffix(".new")
     new.write_text(f"{point} {action} {count}\n")
     new.rename(FAULT)

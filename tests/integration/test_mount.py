@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from conftest import STATE, BusError, mounted, path_of, run, unit, wait_for
-
+from faults import FAULT, arm, wait_struck
 from servers import (SANITIZED, dropin, heard, is_dead, is_marked, mark_mount, merged, mount_options, mount_unit,
                      overlay_paths, server_unit, settings, until)
 
@@ -339,6 +339,21 @@ def test_more_overlays_than_can_be(root, overlay, instance):
     with pytest.raises(BusError) as error:
         root.instance("many", "Configure", settings(Overlays=overlay_paths(*(["one"] * 201))))
     assert error.value.short == "InvalidSetting" and "200" in error.value.message
+
+
+def test_a_unit_that_is_stopped_while_it_mounts_leaves_nothing(root, instance):
+    """Whoever asked is dead by the time that it is mounted."""
+    instance("late")
+    arm("MOUNT_MOUNTED", "wait")
+    run("systemctl", "start", "--no-block", mount_unit("late"))
+    wait_struck("MOUNT_MOUNTED")
+    run("systemctl", "stop", mount_unit("late"))
+    root.instance("late", "GetConfig", "")  # by now the service has seen what systemd told it
+    FAULT.touch()
+    wait_for(lambda: "late" not in mounted() and not root.get("instance", "late")["Mounted"], what="the unmount")
+    root.instance("late", "Start")
+    assert root.get("instance", "late")["Mounted"]
+    root.instance("late", "Stop")
 
 
 def test_unit_that_asks_in_anothers_name(root, instance):
