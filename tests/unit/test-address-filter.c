@@ -80,6 +80,19 @@ static void set_up_network(void)
         ip("-6 route add 2000::/3 dev veth0");
 }
 
+/* The kernel makes an IPv6 address's own route a moment after it has answered. */
+static void wait_for_route(const char *prefix)
+{
+        for (unsigned n = 0; n < 1000; n++) {
+                guint size;
+                g_autoptr(GHashTable) set = collect(&size);
+                if (g_hash_table_contains(set, prefix))
+                        return;
+                g_usleep(10000);
+        }
+        g_error("There is no route to %s", prefix);
+}
+
 /* In a network of its own, with what a host could have. */
 static void test_this_host(void)
 {
@@ -98,6 +111,7 @@ static void test_this_host(void)
                 "0.0.0.0/0", "0.0.0.0/1", "::/0", "2000::/3", /* the internet */
         };
         set_up_network();
+        wait_for_route("2001:db8:1::5/128");
         guint n;
         g_autoptr(GHashTable) set = collect(&n);
         for (size_t i = 0; i < G_N_ELEMENTS(denied); i++)
