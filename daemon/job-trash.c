@@ -145,36 +145,47 @@ static void on_staged(Job *job, void *data)
                 &handlers, t);
 }
 
-static bool is_pruned(const Job *job, const GenerationRow *generation)
+static bool is_to_go(const Job *job, const GenerationRow *generation)
 {
+        if (g_str_equal(job->row->kind, JOB_DELETE_OVERLAY))
+                return true;
         for (guint n = 0; n < job->row->generations->len; n++)
                 if (g_array_index(job->row->generations, uint64_t, n) == generation->number)
                         return true;
         return false;
 }
 
-/* Takes the generations off the overlay first: from then on nothing can mount them. */
+/* Takes the generations off the overlay first: from then on nothing can mount them, and an overlay whose
+ * deletion fails has none and can be built or deleted again. */
 static gboolean forget_generations(Job *job, GError **error)
 {
         Overlay *overlay = overlay_by_id(job->host, job->row->overlay);
-        g_autoptr(GPtrArray) pruned = g_ptr_array_new(), kept = g_ptr_array_new();
+        g_autoptr(GPtrArray) gone = g_ptr_array_new(), kept = g_ptr_array_new();
         GPtrArray *all = overlay ? overlay->row->generations : NULL;
+        uint64_t current = overlay ? overlay->row->generation : 0;
         char *message = NULL;
         int r;
 
         for (guint n = 0; all && n < all->len; n++)
-                g_ptr_array_add(is_pruned(job, all->pdata[n]) ? pruned : kept, all->pdata[n]);
-        if (pruned->len == 0)
+                g_ptr_array_add(is_to_go(job, all->pdata[n]) ? gone : kept, all->pdata[n]);
+        if (gone->len == 0)
                 return TRUE;
         overlay->row->generations = kept;
+        if (kept->len == 0)
+                overlay->row->generation = 0;
         r = store_save_overlay(job->host->store, overlay->row, &message);
         overlay->row->generations = all;
-        if (r < 0)
+        if (r < 0) {
+                overlay->row->generation = current;
                 return host_store_error(error, r, message);
+        }
         fault_point(FAULT_TRASH_FORGOTTEN);
-        for (guint n = 0; n < pruned->len; n++)
-                g_ptr_array_remove(all, pruned->pdata[n]);
-        overlay_changed(overlay, "Generations");
+        for (guint n = 0; n < gone->len; n++)
+                g_ptr_array_remove(all, gone->pdata[n]);
+        if (overlay->row->generation != current)
+                overlay_announce_current(overlay);
+        else
+                overlay_changed(overlay, "Generations");
         return TRUE;
 }
 
@@ -215,7 +226,7 @@ static void on_leftover_stopped(const char *result, const GError *error, void *u
         g_autoptr(GError) store_error = NULL;
 
         add_job_trees(job, t);
-        if (g_str_equal(job->row->kind, JOB_PRUNE) && !forget_generations(job, &store_error)) {
+        if (!forget_generations(job, &store_error)) {
                 trash_failed(job, "store", 0, store_error->message);
                 trash_free(t);
                 return;

@@ -24,7 +24,7 @@ const GenerationRow *overlay_current(Overlay *o)
         return find_generation(o, o->row->generation);
 }
 
-static void announce_current(Overlay *o)
+void overlay_announce_current(Overlay *o)
 {
         GHashTableIter iter;
         gpointer value;
@@ -73,7 +73,7 @@ gboolean overlay_publish(Overlay *o, GenerationRow *generation, Job *job, GError
         fault_point(FAULT_PUBLISH_COMMITTED);
         if (job)
                 job_announce_finished(job);
-        announce_current(o);
+        overlay_announce_current(o);
         fault_point(FAULT_PUBLISH_ANNOUNCED);
         overlay_prune(o);
         return TRUE;
@@ -232,7 +232,7 @@ gboolean overlay_revert(Overlay *o, uint64_t number, GError **error)
                 o->row->generation = before;
                 return host_store_error(error, r, message);
         }
-        announce_current(o);
+        overlay_announce_current(o);
         overlay_prune(o);
         return TRUE;
 }

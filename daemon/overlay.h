@@ -71,6 +71,8 @@ const GenerationRow *overlay_current(Overlay *overlay);
 GPtrArray *overlay_users(Overlay *overlay);
 /* The users of these (uint64_t ids), and of the game where asked, are others now. */
 void overlays_announce_users(Host *host, const GArray *overlays, bool and_game);
+/* Tells on the bus that another generation is current, or none any more. */
+void overlay_announce_current(Overlay *overlay);
 /* Whether a mount of any instance has a generation of it (0: any generation). */
 bool overlay_is_mounted(Overlay *overlay, uint64_t generation);
 /* Makes a finished generation the current one, in the same transaction that ends the job that made it; `job`

@@ -282,6 +282,24 @@ def test_what_cannot_be_deleted_goes_at_the_next_start(root, instance):
     assert trash() == []
 
 
+def test_an_overlay_whose_deletion_failed_can_be_built_and_deleted(root, overlay):
+    """It has nothing any more, and does not say that it had."""
+    overlay("maps", "echo > immovable")
+    build_now(root, "maps", "echo 2 > immovable")
+    run("chattr", "+i", overlay_dir(root, "maps") / "1/immovable")
+    job = root.wait_job(root.overlay("maps", "Delete")[0])
+    assert (job["State"], job["Result"]) == ("failed", "exit-code"), job
+    shown = root.get("overlay", "maps")
+    assert (shown["State"], shown["Generation"], shown["Generations"], shown["Digest"], shown["Size"]) == ("empty", 0, [], "", 0)
+    assert build_now(root, "maps", "echo 3 > file; ls /previous > /overlay/before")["State"] == "done"
+    assert root.get("overlay", "maps")["Generation"] == 3
+    assert root.wait_job(root.overlay("maps", "Delete")[0])["State"] == "done"
+    run("chattr", "-i", *[p for top in trash() for p in top.rglob("immovable")])
+    run("systemctl", "restart", "left4me-hostd.service")
+    wait_quiet(root)
+    assert trash() == []
+
+
 def test_a_directory_that_was_made_and_not_yet_given_away(root, overlay):
     """What root makes is root's alone for an instant, and a service that is killed then leaves it so."""
     overlay("maps", "echo > file")
