@@ -4,9 +4,9 @@ is, also those that cannot meet, is tried in tests/unit/test-job-rules.c."""
 import pathlib
 
 import pytest
-from builds import (HOLD, ask_build, go_on, held, jobs_of, set_script, wait_held, wait_quiet, wait_state)  # noqa: F401
+from builds import (HOLD, ask_build, give_to_server, go_on, held, jobs_of, set_script, wait_held, wait_quiet, wait_state)  # noqa: F401
 from conftest import PATH, STATE, BusError, delete_overlay, path_of, run, wait_for
-from servers import host_conf, settings
+from servers import host_conf, merged, settings
 
 CONF = pathlib.Path("/etc/left4me/host.conf.d/99-test.conf")  # host_conf()'s
 PROGRAM = pathlib.Path("/usr/libexec/left4me/left4me-tree")
@@ -108,10 +108,10 @@ def make_room(root):
 
 @pytest.fixture
 def maps(root):
-    """An overlay whose builds wait at HOLD."""
+    """An overlay whose builds wait at HOLD, and leave something in the cache: what is empty is deleted without a unit."""
     name = "maps"
     root.manager("CreateOverlay", f"('{name}', 'script', @a{{sv}} {{}})")
-    set_script(root, name, HOLD + "date +%N > file")
+    set_script(root, name, HOLD + "date +%N | tee file > /cache/file")
     yield name
     for job in jobs_of(root, name, "build"):
         if not job["FinishedAt"]:
@@ -162,13 +162,19 @@ def test_two_jobs_on_one_overlay(root, held, maps, gate, kinds, state):
             assert finish(root, gate, job, name)["StartedAt"] >= ended["FinishedAt"]
 
 
+def write_something(root, name):
+    """Gives the instance something to delete."""
+    root.instance(name, "Mount")
+    (merged(name) / "written").touch()
+    root.instance(name, "Unmount")
+
+
 @pytest.mark.parametrize("state", ["queued", "running"])
 @pytest.mark.parametrize("kinds", [k for k in EXPECTED if "instance" in k[0]], ids="-after-".join)
 def test_two_jobs_on_one_instance(root, held, instance, gate, kinds, state):
     name, (kind, earlier_kind) = instance("alpha"), kinds
     gate.shut()
-    root.instance(name, "Mount")
-    root.instance(name, "Unmount")  # now there is something to delete
+    write_something(root, name)
     with host_conf(root, "JobSlots=1" if state == "queued" else "JobSlots=16"):
         if state == "queued":
             held("plug")
@@ -193,15 +199,17 @@ def test_on_different_subjects_all_kinds_go_beside_each_other(root, held, instan
     """The emptying of the trash, which restarts ask for, is one job however often they do."""
     for name in ("alpha", "beta"):
         instance(name)
-        root.instance(name, "Mount")
-        root.instance(name, "Unmount")
+        write_something(root, name)
     overlay("old", "echo > file")
     overlay("cached", "echo > /cache/file")
     build_two(root, maps)
     gate.shut()
     with host_conf(root, "JobSlots=1"):
         plug = held("plug")
-        (STATE / "overlays/.trash/1/0").mkdir(parents=True)
+        left = STATE / "overlays/.trash/1/0"
+        left.mkdir(parents=True)
+        (left / "file").touch()
+        give_to_server(left)
         for _ in range(2):
             restart()
             assert [j["State"] for j in of_trash(root)] == ["queued"]
