@@ -165,8 +165,11 @@ static void log_opened(Log *log)
 
 /* What was read and is not printed yet: the last of it may be all that is wanted. */
 typedef struct Pages {
-        l4h_log **items;
-        size_t n, n_lines;
+        struct {
+                l4h_log *log;
+                size_t n_wanted; /* of its lines */
+        } * items;
+        size_t n, n_wanted;
 } Pages;
 
 static bool is_wanted(const Log *log, const l4h_line *line)
@@ -184,29 +187,35 @@ static size_t count_wanted(const Log *log, const l4h_log *page)
         return n;
 }
 
-static void pages_drop_first(const Log *log, Pages *pages)
+static void pages_drop_first(Pages *pages)
 {
-        pages->n_lines -= count_wanted(log, *pages->items);
-        l4h_log_unref(*pages->items);
+        pages->n_wanted -= pages->items->n_wanted;
+        l4h_log_unref(pages->items->log);
         memmove(pages->items, pages->items + 1, --pages->n * sizeof *pages->items);
 }
 
-/* Takes `page`; lets go of those that have none of the last lines. */
+/* Takes `page`; keeps those alone that have some of the last lines. */
 static void pages_add(const Log *log, Pages *pages, l4h_log *page)
 {
+        size_t n_wanted = count_wanted(log, page);
+        if (n_wanted == 0) {
+                l4h_log_unref(page);
+                return;
+        }
         pages->items = must(reallocarray(pages->items, pages->n + 1, sizeof *pages->items));
-        pages->items[pages->n++] = page;
-        pages->n_lines += count_wanted(log, page);
-        while (pages->n > 0 && pages->n_lines - count_wanted(log, *pages->items) >= log->lines)
-                pages_drop_first(log, pages);
+        pages->items[pages->n].log = page;
+        pages->items[pages->n++].n_wanted = n_wanted;
+        pages->n_wanted += n_wanted;
+        while (pages->n > 0 && pages->n_wanted - pages->items->n_wanted >= log->lines)
+                pages_drop_first(pages);
 }
 
 static void pages_print(Log *log, Pages *pages)
 {
-        size_t skipped = pages->n_lines > log->lines ? pages->n_lines - log->lines : 0;
-        for (; pages->n > 0; pages_drop_first(log, pages))
-                for (size_t i = 0; i < l4h_log_count_lines(*pages->items); i++) {
-                        l4h_line line = l4h_log_get_line(*pages->items, i);
+        size_t skipped = pages->n_wanted > log->lines ? pages->n_wanted - log->lines : 0;
+        for (; pages->n > 0; pages_drop_first(pages))
+                for (size_t i = 0; i < l4h_log_count_lines(pages->items->log); i++) {
+                        l4h_line line = l4h_log_get_line(pages->items->log, i);
                         if (!is_wanted(log, &line))
                                 continue;
                         if (skipped > 0)
@@ -219,7 +228,7 @@ static void pages_print(Log *log, Pages *pages)
 static void pages_done(Pages *pages)
 {
         while (pages->n > 0)
-                l4h_log_unref(pages->items[--pages->n]);
+                l4h_log_unref(pages->items[--pages->n].log);
         free(pages->items);
 }
 
@@ -294,6 +303,16 @@ static int log_print(Log *log)
         }
 }
 
+static Log log_whole(Ctl *ctl, const char *instance)
+{
+        return (Log){.ctl = ctl,
+                .instance = instance,
+                .lines = UINT32_MAX,
+                .until = UINT64_MAX,
+                .priority = LOG_DEBUG,
+                .is_terminal = terminal_is_output()};
+}
+
 static bool priority_parse(const char *text, uint32_t *ret)
 {
         static const char *const words[] = {
@@ -342,14 +361,10 @@ int log_run(Ctl *ctl, const char *instance, uint64_t job)
 {
         static const char *const outputs[] = {
                 [SHORT] = "short", [CAT] = HOST_LOG_CAT, [JSON] = HOST_LOG_JSON};
-        Log log = {.ctl = ctl,
-                .instance = instance,
-                .job = job,
-                .follows = ctl->follows,
-                .until = UINT64_MAX,
-                .priority = LOG_DEBUG};
+        Log log = log_whole(ctl, instance);
+        log.job = job;
+        log.follows = ctl->follows;
         int status = range_read(ctl, &log);
-
         if (status != EXIT_DONE)
                 return status;
         while (ctl->output && strcmp(ctl->output, outputs[log.output]) != 0)
@@ -361,7 +376,6 @@ int log_run(Ctl *ctl, const char *instance, uint64_t job)
                 return usage_fail(
                         "--output=json does not work with --host, which carries no pipes; do this on the "
                         "host itself.");
-        log.is_terminal = terminal_is_output();
         log.cursor = format("%s", "");
         status = log_print(&log);
         free(log.cursor);
@@ -370,12 +384,8 @@ int log_run(Ctl *ctl, const char *instance, uint64_t job)
 
 void log_print_last(Ctl *ctl, const char *instance, uint32_t lines)
 {
-        Log log = {.ctl = ctl,
-                .instance = instance,
-                .lines = lines,
-                .until = UINT64_MAX,
-                .priority = LOG_DEBUG,
-                .is_terminal = terminal_is_output()};
+        Log log = log_whole(ctl, instance);
+        log.lines = lines;
         log.cursor = format("%s", "");
         int fd, r = log_open(&log, &fd);
         if (r == -EOPNOTSUPP) /* by ssh; "logs" can do it line by line */
