@@ -36,38 +36,38 @@ static bool ago_parse(const char *text, uint64_t *ret)
         return span && span_parse(span, ret);
 }
 
+/* Returns: the midnight that began the day, so many days before today, for mktime(). */
+static struct tm midnight(time_t now, int days_ago)
+{
+        struct tm tm = {0};
+        (void)localtime_r(&now, &tm);
+        return (struct tm){
+                .tm_mday = tm.tm_mday - days_ago, .tm_mon = tm.tm_mon, .tm_year = tm.tm_year, .tm_isdst = -1};
+}
+
 /* A day, a time of it, or both; what is left out is the beginning of it, and the day today. */
 static bool date_parse(const char *text, time_t now, time_t *ret)
 {
-        static const struct {
-                const char *form;
-                bool has_day;
-        } forms[] = {{"%Y-%m-%d %H:%M:%S", true}, {"%Y-%m-%d %H:%M", true}, {"%Y-%m-%d", true},
-                {"%H:%M:%S", false}, {"%H:%M", false}};
+        static const char *const forms[] = {
+                "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%H:%M:%S", "%H:%M"};
         for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-                struct tm tm, today;
-                if (!localtime_r(&now, &today))
-                        return false;
-                tm = (struct tm){.tm_mday = today.tm_mday, .tm_mon = today.tm_mon, .tm_year = today.tm_year};
-                const char *end = strptime(text, forms[i].form, &tm);
+                struct tm tm = midnight(now, 0);
+                const char *end = strptime(text, forms[i], &tm);
                 if (!end || *end)
                         continue;
-                tm.tm_isdst = -1;
                 *ret = mktime(&tm);
-                return *ret != (time_t)-1 && *ret >= 0;
+                return *ret >= 0;
         }
         return false;
 }
 
-/* Returns: the midnight that began the day, so many days before today. */
-static time_t midnight(time_t now, int days_ago)
+/* "today" and "yesterday". */
+static bool day_parse(const char *text, time_t now, time_t *ret)
 {
-        struct tm tm;
-        if (!localtime_r(&now, &tm))
-                return now;
-        tm = (struct tm){
-                .tm_mday = tm.tm_mday - days_ago, .tm_mon = tm.tm_mon, .tm_year = tm.tm_year, .tm_isdst = -1};
-        return mktime(&tm);
+        bool is_yesterday = strcmp(text, "yesterday") == 0;
+        struct tm tm = midnight(now, is_yesterday);
+        *ret = mktime(&tm);
+        return is_yesterday || strcmp(text, "today") == 0;
 }
 
 bool time_parse(const char *text, uint64_t *ret)
@@ -87,11 +87,7 @@ bool time_parse(const char *text, uint64_t *ret)
         }
         if (strcmp(text, "now") == 0)
                 then = now;
-        else if (strcmp(text, "today") == 0)
-                then = midnight(now, 0);
-        else if (strcmp(text, "yesterday") == 0)
-                then = midnight(now, 1);
-        else if (!date_parse(text, now, &then))
+        else if (!day_parse(text, now, &then) && !date_parse(text, now, &then))
                 return false;
         *ret = (uint64_t)then * USEC_PER_SEC;
         return true;
