@@ -54,7 +54,9 @@ static void on_removed(Job *job, void *data)
         Overlay *overlay = overlay_by_id(host, job->row->overlay);
         Instance *instance = job->row->instance ? instance_find(host, job->row->instance, NULL) : NULL;
 
-        if (t->result < 0)
+        if (t->failure) /* what the unit could not delete was no reason to keep what it could */
+                trash_failed(job, t->failure, t->exit_status, t->failure_message);
+        else if (t->result < 0)
                 trash_failed(job, "delete", 0, t->message);
         else if (!save_gone(job, &error))
                 trash_failed(job, "store", 0, error->message);
@@ -77,15 +79,6 @@ static void on_empty_started(Job *job, void *userdata)
         job_unstage(job, "");
 }
 
-/* What the unit could not delete is no reason to keep what it could. */
-static void on_partly_removed(Job *job, void *data)
-{
-        Trash *t = data;
-
-        trash_failed(job, t->failure, t->exit_status, t->failure_message);
-        trash_free(t);
-}
-
 static void on_emptied(Job *job, const JobUnitResult *result, void *userdata)
 {
         Trash *t = userdata;
@@ -95,7 +88,7 @@ static void on_emptied(Job *job, const JobUnitResult *result, void *userdata)
                 t->failure_message = g_strdup(result->message);
                 t->exit_status = result->exit_status;
         }
-        job_run_in_thread(job, trash_remove, t->failure ? on_partly_removed : on_removed, t);
+        job_run_in_thread(job, trash_remove, on_removed, t);
 }
 
 static void on_staged(Job *job, void *data)
