@@ -182,6 +182,14 @@ def tree_digest(top):
     return sha.hexdigest(), files
 
 
+def plant_trash(job):
+    """Something in the trash as a job of that number leaves it, which a unit has to empty."""
+    tree = STATE / f"overlays/.trash/{job}/0"
+    tree.mkdir(parents=True)
+    (tree / "file").touch()
+    give_to_server(tree)
+
+
 def trash():
     """What is in any trash, as paths."""
     return [p for root in ("overlays", "cache", "instances", "runtime") for p in (STATE / root / ".trash").glob("*")]

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from builds import (STAGING, ask_build, build_now, cache_dir, give_to_server, go_on, held, jobs_of,  # noqa: F401
-                    overlay_dir, trash, wait_held, wait_quiet)
+                    overlay_dir, plant_trash, trash, wait_held, wait_quiet)
 from conftest import STATE, BusError, mounted, path_of, run, unit, wait_for
 from servers import dropin, host_conf, is_enabled, merged, mount_unit, overlay_paths, server_unit
 
@@ -21,6 +21,12 @@ def refused(call, *arguments):
         call(*arguments)
     assert caught.value.message
     return caught.value.short
+
+
+def restart_and_wait(client):
+    """The service begins anew, and has done what there was to do."""
+    run("systemctl", "restart", "left4me-hostd.service")
+    wait_quiet(client)
 
 
 def rows(name):
@@ -259,26 +265,21 @@ def test_what_cannot_be_deleted_goes_at_the_next_start(root, instance):
     left, = [p for p in trash() if p.name == str(job["Id"])]
     assert [p.name for p in left.rglob("*movable")] == ["immovable"], "what could go has gone"
     # What others left goes in spite of it, and leaves no directory.
-    other = STATE / "overlays/.trash/1/0"
-    other.mkdir(parents=True)
-    (other / "file").touch()
-    give_to_server(other)
+    plant_trash(1)
     # The instance has a new upper layer, and others are deleted as ever.
     root.instance("alpha", "Start")
     assert not file.exists()
     instance("beta")
     assert root.wait_job(root.instance("beta", "Delete")[0])["State"] == "done"
 
-    run("systemctl", "restart", "left4me-hostd.service")
-    wait_quiet(root)
+    restart_and_wait(root)
     assert trash() == [left]
     swept = [j for j in (o.get("org.left4me.Host1.Job") for o in root.objects().values()) if j and j["Kind"] == "empty-trash"]
     last = max(swept, key=lambda j: j["Id"])
     assert last["State"] == "failed" and last["Subject"] == "/" and last["Requesters"] == [], last
     assert f"{last['Id']}" in run("l4d2ctl", "job", "list").stdout
     run("chattr", "-i", *left.rglob("immovable"))
-    run("systemctl", "restart", "left4me-hostd.service")
-    wait_quiet(root)
+    restart_and_wait(root)
     assert trash() == []
 
 
@@ -295,8 +296,7 @@ def test_an_overlay_whose_deletion_failed_can_be_built_and_deleted(root, overlay
     assert root.get("overlay", "maps")["Generation"] == 3
     assert root.wait_job(root.overlay("maps", "Delete")[0])["State"] == "done"
     run("chattr", "-i", *[p for top in trash() for p in top.rglob("immovable")])
-    run("systemctl", "restart", "left4me-hostd.service")
-    wait_quiet(root)
+    restart_and_wait(root)
     assert trash() == []
 
 
@@ -306,8 +306,7 @@ def test_a_directory_that_was_made_and_not_yet_given_away(root, overlay):
     build_now(root, "maps", "exit 1")
     wait_quiet(root)
     (overlay_dir(root, "maps") / "2").mkdir(mode=0o700)
-    run("systemctl", "restart", "left4me-hostd.service")
-    wait_quiet(root)
+    restart_and_wait(root)
     assert os.listdir(overlay_dir(root, "maps")) == ["1"] and trash() == []
     assert [j["State"] for j in jobs_of(root, "maps", "prune")][-1] == "done"
 
@@ -322,8 +321,7 @@ def test_a_prune_that_was_cancelled_is_made_up_for(root, overlay):
         (top / name).mkdir()
         (top / name / "file").touch()
         give_to_server(top / name)
-    run("systemctl", "restart", "left4me-hostd.service")
-    wait_quiet(root)
+    restart_and_wait(root)
     assert sorted(os.listdir(top)) == ["1", "7", "notes"], "2 was given to a build that failed, the others never"
     log = run("journalctl", "--unit=left4me-hostd.service", "--output=cat", "--lines=40").stdout
     for name in ("7", "notes"):

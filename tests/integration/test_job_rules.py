@@ -4,8 +4,8 @@ is, also those that cannot meet, is tried in tests/unit/test-job-rules.c."""
 import pathlib
 
 import pytest
-from builds import (HOLD, ask_build, give_to_server, go_on, held, jobs_of, set_script, wait_held, wait_quiet, wait_state)  # noqa: F401
-from conftest import PATH, STATE, BusError, delete_overlay, path_of, run, wait_for
+from builds import (HOLD, ask_build, go_on, held, jobs_of, plant_trash, set_script, wait_held, wait_quiet, wait_state)  # noqa: F401
+from conftest import PATH, BusError, delete_overlay, path_of, run, wait_for
 from servers import host_conf, merged, settings
 
 CONF = pathlib.Path("/etc/left4me/host.conf.d/99-test.conf")  # host_conf()'s
@@ -206,10 +206,7 @@ def test_on_different_subjects_all_kinds_go_beside_each_other(root, held, instan
     gate.shut()
     with host_conf(root, "JobSlots=1"):
         plug = held("plug")
-        left = STATE / "overlays/.trash/1/0"
-        left.mkdir(parents=True)
-        (left / "file").touch()
-        give_to_server(left)
+        plant_trash(1)
         for _ in range(2):
             restart()
             assert [j["State"] for j in of_trash(root)] == ["queued"]
